@@ -1,0 +1,447 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// CanaryReleaseSpec says: release changes of this Deployment step by step, and judge them by these metrics.
+//
+// +kubebuilder:validation:XValidation:rule="self.steps.all(i, s, i == 0 || self.steps[i-1].weightPercent <= s.weightPercent)",message="steps: weightPercent must never decrease; sort the steps by weight"
+type CanaryReleaseSpec struct {
+	// targetRef is the Deployment whose changes are released step by step.
+	// +required
+	TargetRef TargetReference `json:"targetRef,omitzero"`
+
+	// serviceRef is the Service that selects the Deployment's pods. It stays what it is: it is stable.
+	// +required
+	ServiceRef ServiceReference `json:"serviceRef,omitzero"`
+
+	// routeRefs are the routes that send to the Service; sectionName picks one rule by name.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	RouteRefs []RouteReference `json:"routeRefs,omitempty"`
+
+	// steps are the shares of traffic that the canary gets, one after the other, before it is promoted.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Steps []Step `json:"steps,omitempty"`
+
+	// canary says how the canary runs.
+	// +optional
+	Canary CanarySpec `json:"canary,omitzero"`
+
+	// analysis says what is measured and what is tolerated. Empty: errors and latency as the data plane sees them.
+	// +optional
+	Analysis AnalysisSpec `json:"analysis,omitzero"`
+
+	// suspend stops a release where it is: no step is left and nothing is promoted. Harm is still rolled back.
+	// Absent means false.
+	// +optional
+	Suspend *bool `json:"suspend,omitempty"`
+
+	// onDelete says what becomes of a held change when this object is deleted. KeepStable (default) writes the stable
+	// template back; TakeChange rolls the change out.
+	// +optional
+	// +default="KeepStable"
+	OnDelete DeletionPolicy `json:"onDelete,omitempty"`
+
+	// rollbackWindow is how many templates before the present one are rolled out at once when they come back,
+	// because they were promoted before. Default 1; 0 sends every template through the steps.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10
+	RollbackWindow *int32 `json:"rollbackWindow,omitempty"`
+}
+
+// TargetReference names the workload of a release, in the namespace of the CanaryRelease.
+type TargetReference struct {
+	// kind is the kind of the workload. Only Deployment is supported.
+	// +optional
+	// +default="Deployment"
+	Kind TargetKind `json:"kind,omitempty"`
+
+	// name is the name of the workload. 51 characters at most, so that <name>-stable-hold is a Service's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=51
+	Name string `json:"name,omitempty"`
+}
+
+// TargetKind is a kind of workload.
+//
+// +kubebuilder:validation:Enum=Deployment
+type TargetKind string
+
+// TargetDeployment is the only kind of workload.
+const TargetDeployment TargetKind = "Deployment"
+
+// DeletionPolicy says what becomes of a held change when the CanaryRelease is deleted.
+//
+// +kubebuilder:validation:Enum=KeepStable;TakeChange
+type DeletionPolicy string
+
+const (
+	// DeletionKeepStable writes the stable template back and lifts the hold.
+	DeletionKeepStable DeletionPolicy = "KeepStable"
+	// DeletionTakeChange lifts the hold, so that the change is rolled out.
+	DeletionTakeChange DeletionPolicy = "TakeChange"
+)
+
+// Step is one share of traffic.
+type Step struct {
+	// weightPercent is the canary's share of the traffic in this step, from 1 to 99.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	WeightPercent *int32 `json:"weightPercent,omitempty"`
+
+	// hold waits at the end of this step until a person says when to go on. Absent means false.
+	// +optional
+	Hold *bool `json:"hold,omitempty"`
+}
+
+// CanarySpec says how the canary runs.
+type CanarySpec struct {
+	// minReplicas is the fewest pods that the canary has while it gets traffic. Default 2: with one, a bad pod and a bad
+	// version cannot be told apart.
+	// +optional
+	// +default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+
+	// keepFailedFor is how long the canary of a failed release is kept, scaled to zero. Default 1h.
+	// +optional
+	// +default="1h"
+	KeepFailedFor Duration `json:"keepFailedFor,omitempty"`
+
+	// label is the pod label that tells the canary from stable: it must be in the Service's selector and in the
+	// Deployment's matchLabels. Absent: the first such label by name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Label string `json:"label,omitempty"`
+}
+
+// AnalysisSpec says what is measured, what is tolerated and what risk of a wrong verdict is accepted.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, self.metrics.exists_one(n, n.name == m.name))",message="analysis.metrics: each name must be used once; rename one of them"
+type AnalysisSpec struct {
+	// prometheus is the name of an endpoint in the operator's configuration. Default "default".
+	// +optional
+	// +default="default"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Prometheus string `json:"prometheus,omitempty"`
+
+	// falseRollbackRisk is the chance that a release within tolerance is ever rolled back: all metrics, whole release.
+	// Default 5%.
+	// +optional
+	// +default="5%"
+	FalseRollbackRisk Percent `json:"falseRollbackRisk,omitempty"`
+
+	// badPromotionRisk is the chance that a release at or over tolerance is promoted. Default 5%.
+	// +optional
+	// +default="5%"
+	BadPromotionRisk Percent `json:"badPromotionRisk,omitempty"`
+
+	// every is how often Prometheus is asked while a release runs. Looking more often costs no confidence. Default 10s.
+	// +optional
+	// +default="10s"
+	Every Duration `json:"every,omitempty"`
+
+	// warmup is how long a new canary pod's traffic is judged with a wide margin only. Default 60s.
+	// +optional
+	// +default="60s"
+	Warmup Duration `json:"warmup,omitempty"`
+
+	// warmupTolerance is what the margin is widened by during warm-up and while a weight changes. Default 5%.
+	// +optional
+	// +default="5%"
+	WarmupTolerance Percent `json:"warmupTolerance,omitempty"`
+
+	// minStepDuration is the least time that a step lasts once its share is applied. Default 1m.
+	// +optional
+	// +default="1m"
+	MinStepDuration Duration `json:"minStepDuration,omitempty"`
+
+	// maxDuration is how long a release may look for evidence before it is inconclusive. Default 2h.
+	// +optional
+	// +default="2h"
+	MaxDuration Duration `json:"maxDuration,omitempty"`
+
+	// onInconclusive says what happens at maxDuration. Default Hold.
+	// +optional
+	// +default="Hold"
+	OnInconclusive InconclusivePolicy `json:"onInconclusive,omitempty"`
+
+	// onNoData says what happens when three scrapes in a row are missing. Default Hold.
+	// +optional
+	// +default="Hold"
+	OnNoData NoDataPolicy `json:"onNoData,omitempty"`
+
+	// metrics are what is judged. Absent: errors (10% and 0.1 points tolerated) and latency (share slower than 500ms, 10%
+	// and 0.5 points tolerated) as the data plane sees them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Metrics []Metric `json:"metrics,omitempty"`
+}
+
+// InconclusivePolicy says what happens when maxDuration ends without a verdict.
+//
+// +kubebuilder:validation:Enum=Hold;Extend;Rollback;PromoteIfNoHarm
+type InconclusivePolicy string
+
+const (
+	// InconclusiveHold keeps the share and waits for a person.
+	InconclusiveHold InconclusivePolicy = "Hold"
+	// InconclusiveExtend goes on looking for evidence.
+	InconclusiveExtend InconclusivePolicy = "Extend"
+	// InconclusiveRollback takes users off the canary.
+	InconclusiveRollback InconclusivePolicy = "Rollback"
+	// InconclusivePromoteIfNoHarm goes on to the next step when there is no evidence of harm.
+	InconclusivePromoteIfNoHarm InconclusivePolicy = "PromoteIfNoHarm"
+)
+
+// NoDataPolicy says what happens when metrics stay away.
+//
+// +kubebuilder:validation:Enum=Hold;Rollback
+type NoDataPolicy string
+
+const (
+	// NoDataHold keeps the share and says so.
+	NoDataHold NoDataPolicy = "Hold"
+	// NoDataRollback takes users off the canary.
+	NoDataRollback NoDataPolicy = "Rollback"
+)
+
+// Metric is one thing that is judged: a share of bad requests in each arm.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.signal) != has(self.counts)",message="metrics: give either signal (as the data plane sees it) or counts (the application's own series), not both"
+// +kubebuilder:validation:XValidation:rule="has(self.slowerThan) == (has(self.signal) && self.signal == 'Latency')",message="metrics: slowerThan belongs to signal Latency, which needs it"
+type Metric struct {
+	// name is how messages call this metric.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// signal is a metric that the data plane gives by itself.
+	// +optional
+	Signal Signal `json:"signal,omitempty"`
+
+	// slowerThan makes a request slow, for signal Latency. The histogram's boundary at or above it is used, and said.
+	// +optional
+	SlowerThan Duration `json:"slowerThan,omitempty"`
+
+	// counts are two counters of the application, told apart by pod.
+	// +optional
+	Counts *CounterPair `json:"counts,omitempty"`
+
+	// tolerate is the difference between canary and stable that is accepted.
+	// +optional
+	// +default={"relative":"10%","absolute":"0.1%"}
+	Tolerate Tolerance `json:"tolerate,omitzero"`
+
+	// importance is this metric's share of the risk, relative to the others. Default 1.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Importance *int32 `json:"importance,omitempty"`
+
+	// limit is a share of bad requests that the canary must stay under, whatever stable does. Absent: none.
+	// +optional
+	Limit Percent `json:"limit,omitempty"`
+}
+
+// Signal is a metric that the data plane gives by itself.
+//
+// +kubebuilder:validation:Enum=Errors;Latency
+type Signal string
+
+const (
+	// SignalErrors is the share of requests that were answered with 5xx.
+	SignalErrors Signal = "Errors"
+	// SignalLatency is the share of requests that were slower than slowerThan.
+	SignalLatency Signal = "Latency"
+)
+
+// CounterPair names two counters of the application, as series selectors without a time range. The labels namespace and
+// pod tell the arms apart and must not be among the matchers.
+type CounterPair struct {
+	// bad selects the counter of bad requests, such as checkout_total{result="failed"}.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Bad string `json:"bad,omitempty"`
+
+	// total selects the counter of all requests, the bad ones included.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Total string `json:"total,omitempty"`
+}
+
+// Tolerance is a difference that is accepted: canary ≤ stable × (1 + relative) + absolute.
+type Tolerance struct {
+	// relative is a part of stable's share. Default 10%.
+	// +optional
+	// +default="10%"
+	Relative Percent `json:"relative,omitempty"`
+
+	// absolute is in points of the share. Default 0.1%.
+	// +optional
+	// +default="0.1%"
+	Absolute Percent `json:"absolute,omitempty"`
+}
+
+// CanaryReleaseStatus says where a release stands and why.
+type CanaryReleaseStatus struct {
+	// conditions are Ready, Accepted and TrafficApplied always, Reconciling and Stalled only when true.
+	// +optional
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=12
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// stage is what the release does now, for people and scripts; conditions say why.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Stage string `json:"stage,omitempty"`
+
+	// step is the present step of how many, such as 2/4; empty when no release runs.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	Step string `json:"step,omitempty"`
+
+	// weight is the canary's share of the traffic as it is asked for, such as 25%.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	Weight string `json:"weight,omitempty"`
+
+	// evidence is how far harm and the next step are proven, such as "harm 3%, health 61%".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Evidence string `json:"evidence,omitempty"`
+
+	// revision is the short name of the template that is being released, or was last.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision,omitempty"`
+
+	// stableRevision is the short name of the template that serves as stable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	StableRevision string `json:"stableRevision,omitempty"`
+
+	// floorReplicas is what an autoscaler may not shrink stable below while a release runs. Absent: no floor.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FloorReplicas *int32 `json:"floorReplicas,omitempty"`
+
+	// metrics are the counts and the evidence of each metric in the present release.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Metrics []MetricStatus `json:"metrics,omitempty"`
+
+	// run is the record of the release. Nothing else may depend on it.
+	// +optional
+	Run *RunRecord `json:"run,omitempty"`
+}
+
+// MetricStatus is what is known of one metric.
+type MetricStatus struct {
+	// name is the metric's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// message says the counts of both arms, the evidence and what is still needed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+}
+
+// RunRecord is what must survive a crash and cannot be observed.
+type RunRecord struct {
+	// sequence grows by one whenever what is wanted of the world changes.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Sequence *int64 `json:"sequence,omitempty"`
+
+	// record is the state machine's own state, as JSON.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
+	Record string `json:"record,omitempty"`
+
+	// evidence is the judge's own state.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=262144
+	Evidence string `json:"evidence,omitempty"`
+}
+
+// CanaryRelease releases changes of a Deployment step by step and promotes or rolls back by evidence.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=canary,categories=slipway
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Step",type=string,JSONPath=`.status.step`
+// +kubebuilder:printcolumn:name="Weight",type=string,JSONPath=`.status.weight`
+// +kubebuilder:printcolumn:name="Evidence",type=string,JSONPath=`.status.evidence`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Target",type=string,priority=1,JSONPath=`.spec.targetRef.name`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name: 63 characters at most, because it is used as a label"
+type CanaryRelease struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is how changes are released.
+	// +required
+	Spec CanaryReleaseSpec `json:"spec,omitzero"`
+
+	// status is where the release stands.
+	// +optional
+	Status CanaryReleaseStatus `json:"status,omitzero"`
+}
+
+// CanaryReleaseList is a list of CanaryReleases.
+//
+// +kubebuilder:object:root=true
+type CanaryReleaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []CanaryRelease `json:"items"`
+}

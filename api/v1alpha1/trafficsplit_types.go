@@ -1,0 +1,177 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// MaxWeight is the whole of a split: Gateway API's largest backend weight. A weight of 1 beside it is a feather:
+// enough for the data plane to know the backend, too little to matter.
+const MaxWeight int32 = 1_000_000
+
+// TrafficSplitSpec says: of what the routes send to this Service, send these shares elsewhere.
+//
+// +kubebuilder:validation:XValidation:rule="self.backends.exists(b, b.weight > 0)",message="backends: at least one weight must be above 0; a split of zeros would answer every request with an error"
+type TrafficSplitSpec struct {
+	// serviceRef is the Service whose traffic is split. Rules that do not send to it are left alone.
+	// +required
+	ServiceRef ServiceReference `json:"serviceRef,omitzero"`
+
+	// routeRefs are the routes whose rules are changed. Each has its own entry in status.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	RouteRefs []RouteReference `json:"routeRefs,omitempty"`
+
+	// backends are the Services that share the traffic. Weights are proportions; they need not sum to anything.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Backends []WeightedBackend `json:"backends,omitempty"`
+}
+
+// WeightedBackend is a Service and its part of the traffic.
+type WeightedBackend struct {
+	// name is a Service in the same namespace. Its port is the one that the route names for the split's Service.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// weight is this backend's proportion, from 0 to 1000000. 0 takes the backend out of the route.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Weight *int32 `json:"weight,omitempty"`
+}
+
+// TrafficSplitStatus says what was asked of the data plane and what it has said about it.
+type TrafficSplitStatus struct {
+	// conditions are Ready, Accepted and TrafficApplied always, Reconciling and Stalled only when true.
+	// +optional
+	// +patchStrategy=merge
+	// +patchMergeKey=type
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
+
+	// routes says for each route whether the split is applied there, and by which data plane.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Routes []RouteStatus `json:"routes,omitempty"`
+
+	// run is the record of what is being projected. Nothing else may depend on it.
+	// +optional
+	Run *SplitRun `json:"run,omitempty"`
+}
+
+// SplitRun is the record of a split: the backends that routes are to carry now, on the way to those of the spec.
+type SplitRun struct {
+	// sequence grows by one whenever backends change.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Sequence *int64 `json:"sequence,omitempty"`
+
+	// generation is the spec's generation that led to backends.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Generation *int64 `json:"generation,omitempty"`
+
+	// backends are what the routes are to carry now.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Backends []WeightedBackend `json:"backends,omitempty"`
+
+	// appliedAt is when these backends were first seen applied on every route; absent: not yet.
+	// +optional
+	AppliedAt *metav1.MicroTime `json:"appliedAt,omitempty"`
+}
+
+// RouteStatus is one route of a split.
+type RouteStatus struct {
+	// kind is the kind of the route.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// name is the name of the route.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// controllerName is the Gateway API implementation that serves the route, as it calls itself.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ControllerName string `json:"controllerName,omitempty"`
+
+	// applied says whether this route carries the split: True, False or Unknown.
+	// +required
+	// +kubebuilder:validation:Enum=True;False;Unknown
+	Applied metav1.ConditionStatus `json:"applied,omitempty"`
+
+	// message says what applied waits for; empty when it is True.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// repairs counts how often somebody else's write over the split was put back since the split began.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Repairs *int32 `json:"repairs,omitempty"`
+
+	// repairedFrom is the field manager whose write was put back last.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	RepairedFrom string `json:"repairedFrom,omitempty"`
+}
+
+// TrafficSplit sends shares of what routes send to a Service elsewhere.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=split,categories=slipway
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Service",type=string,JSONPath=`.spec.serviceRef.name`
+// +kubebuilder:printcolumn:name="Backends",type=string,JSONPath=`.status.run.backends[*].name`
+// +kubebuilder:printcolumn:name="Weights",type=string,JSONPath=`.status.run.backends[*].weight`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type TrafficSplit struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the split that is wanted.
+	// +required
+	Spec TrafficSplitSpec `json:"spec,omitzero"`
+
+	// status is what the operator has seen and recorded.
+	// +optional
+	Status TrafficSplitStatus `json:"status,omitzero"`
+}
+
+// TrafficSplitList is a list of TrafficSplits.
+//
+// +kubebuilder:object:root=true
+type TrafficSplitList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []TrafficSplit `json:"items"`
+}
