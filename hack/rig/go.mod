@@ -1,0 +1,3 @@
+module slipway.dev/slipway/hack/rig
+
+go 1.26
