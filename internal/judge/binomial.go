@@ -1,0 +1,71 @@
+package judge
+
+import "math"
+
+// upperTail is P(Bin(n, p) ≥ x). n and x need not be whole.
+func upperTail(n, p, x float64) float64 {
+	switch {
+	case x <= 0:
+		return 1
+	case x > n || p <= 0:
+		return 0
+	case p >= 1:
+		return 1
+	}
+	return incompleteBeta(p, x, n-x+1)
+}
+
+// incompleteBeta is the regularised I_x(a, b), by Lentz's continued fraction on the side where it converges fast.
+func incompleteBeta(x, a, b float64) float64 {
+	if x <= 0 {
+		return 0
+	}
+	if x >= 1 {
+		return 1
+	}
+	front := math.Exp(a*math.Log(x) + b*math.Log1p(-x) - logBeta(a, b))
+	if x < (a+1)/(a+b+2) {
+		return min(1, front*betaFraction(x, a, b)/a)
+	}
+	return max(0, 1-front*betaFraction(1-x, b, a)/b)
+}
+
+// logBeta is log B(a, b).
+func logBeta(a, b float64) float64 {
+	la, _ := math.Lgamma(a)
+	lb, _ := math.Lgamma(b)
+	lab, _ := math.Lgamma(a + b)
+	return la + lb - lab
+}
+
+// betaFraction is the continued fraction of the incomplete beta function (DLMF 8.17.22).
+func betaFraction(x, a, b float64) float64 {
+	const tiny = 1e-300
+	c, d := 1.0, 1/nonZero(1-(a+b)*x/(a+1), tiny)
+	h := d
+	// The number of rounds grows as the square root of the greater argument.
+	rounds := 200 + int(5*math.Sqrt(min(max(a, b), 1e8)))
+	for i := 1; i <= rounds; i++ {
+		m := float64(i)
+		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
+		d = 1 / nonZero(1+even*d, tiny)
+		c = nonZero(1+even/c, tiny)
+		h *= d * c
+		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
+		d = 1 / nonZero(1+odd*d, tiny)
+		c = nonZero(1+odd/c, tiny)
+		h *= d * c
+		if math.Abs(d*c-1) < 1e-15 {
+			break
+		}
+	}
+	return h
+}
+
+// nonZero keeps a divisor of the continued fraction away from zero.
+func nonZero(v, tiny float64) float64 {
+	if math.Abs(v) < tiny {
+		return tiny
+	}
+	return v
+}

@@ -1,0 +1,183 @@
+package judge
+
+import "math"
+
+const (
+	// surprise is how small the chance of a concentration must be to look at one pod.
+	surprise = .05
+	// fewestForSuspicion is the number of stable pods under which none is left out.
+	fewestForSuspicion = 3
+	// suspicionSpread is how many times the lasting differences between the other stable pods one pod must be over
+	// their mean: pods that merely differ are not left out, for that would make stable look better than it is.
+	suspicionSpread = 4
+	// suspicionSigmas spares the exact tail where it cannot be small.
+	suspicionSigmas = 2.5
+)
+
+// decide looks for the crossing of harm. When the evidence suffices but the canary's bad requests are on one pod, it
+// must suffice without each pod as well (judging-method section 5.3). Once they were found on one pod, that stays so.
+func (s *State) decide(p Policy) {
+	s.mem.BadPod = ""
+	harm := s.harm(p, -1)
+	if harm.log < logGate(p.FalseRollbackRisk) {
+		return
+	}
+	s.mem.Concentrated = s.mem.Concentrated || s.concentrated(p)
+	if s.mem.Concentrated {
+		least, pod := s.leastWithoutOne(p)
+		if least < logGate(p.FalseRollbackRisk) {
+			s.mem.BadPod = s.mem.Canary[pod]
+			return
+		}
+	}
+	s.mem.Crossed, s.mem.CrossedBy, s.mem.CrossedLimit = true, harm.metric, harm.byLimit
+}
+
+// combined is log Σ w E and the part that weighs most.
+type combined struct {
+	log     float64
+	metric  int
+	byLimit bool
+}
+
+// harm is the combined evidence of harm, with one canary pod left out or, for −1, with all. A weighted mean of
+// e-values is one whatever the dependence (judging-method section 6, after Vovk and Wang 2021).
+func (s *State) harm(p Policy, without int) combined {
+	total := math.Log(p.totalImportance())
+	out := combined{log: math.Inf(-1)}
+	most := math.Inf(-1)
+	weigh := func(metric int, limit bool, log float64) {
+		out.log = logAdd(out.log, log)
+		if log > most {
+			most, out.metric, out.byLimit = log, metric, limit
+		}
+	}
+	for i := range s.mem.Metrics {
+		m, mp := &s.mem.Metrics[i], &p.Metrics[i]
+		comparison, limit := m.Harm, m.Limit
+		if without >= 0 {
+			comparison, limit = m.CanaryPods[without].Harm, m.CanaryPods[without].Limit
+		}
+		weight := math.Log(mp.importance()) - total
+		weigh(i, false, weight+comparison.logValue(s.mem.Idle))
+		if mp.Limit > 0 {
+			weigh(i, true, weight+limit.logValue(s.mem.Idle))
+		}
+	}
+	return out
+}
+
+// leastWithoutOne is the least combined evidence of harm with one canary pod left out, and which pod that is.
+func (s *State) leastWithoutOne(p Policy) (least float64, pod int) {
+	least = math.Inf(1)
+	for i := range s.mem.Canary {
+		if log := s.harm(p, i).log; log < least {
+			least, pod = log, i
+		}
+	}
+	return least, pod
+}
+
+// concentrated reports whether the bad requests of a metric that speaks for harm are on one canary pod, over the run or
+// over the last two minutes.
+func (s *State) concentrated(p Policy) bool {
+	for i := range s.mem.Metrics {
+		m := &s.mem.Metrics[i]
+		if max(m.Harm.logValue(s.mem.Idle), m.Limit.logValue(s.mem.Idle)) <= 0 {
+			continue
+		}
+		lower := p.Metrics[i].LowerIsWorse
+		all, _ := concentration(podTallies(m.CanaryPods, (*podMemory).all), lower)
+		recent, _ := concentration(podTallies(m.CanaryPods, (*podMemory).recent), lower)
+		if min(all, recent) < surprise {
+			return true
+		}
+	}
+	return false
+}
+
+// all is the counts over the run.
+func (p *podMemory) all() tally {
+	return p.All
+}
+
+// podTallies draws one tally of each pod.
+func podTallies(pods []podMemory, draw func(*podMemory) tally) []tally {
+	out := make([]tally, len(pods))
+	for i := range pods {
+		out[i] = draw(&pods[i])
+	}
+	return out
+}
+
+// suspectStable leaves a stable pod out of the comparison from the next interval on, if bad requests are on it alone:
+// it would hide harm. At most one pod in ten is left out.
+func (m *metricMemory) suspectStable(mp *MetricPolicy) {
+	out := 0
+	for i := range m.StablePods {
+		if m.StablePods[i].Out {
+			out++
+		}
+	}
+	if len(m.StablePods) < fewestForSuspicion || out*10 >= max(10, len(m.StablePods)) {
+		return
+	}
+	m.suspect(mp, (*podMemory).all)
+	m.suspect(mp, (*podMemory).recent)
+}
+
+// suspect tests the stable pod that stands out most.
+func (m *metricMemory) suspect(mp *MetricPolicy, draw func(*podMemory) tally) {
+	var sums lasting
+	for i := range m.StablePods {
+		if !m.StablePods[i].Out {
+			sums.add(draw(&m.StablePods[i]))
+		}
+	}
+	if sums.x < fewestForTau || sums.pods < fewestForSuspicion {
+		return
+	}
+	worst, height := -1, suspicionSigmas
+	for i := range m.StablePods {
+		t := draw(&m.StablePods[i])
+		if m.StablePods[i].Out || t.N <= 0 {
+			continue
+		}
+		if h := standsOut(t, sums, mp.LowerIsWorse); h > height {
+			worst, height = i, h
+		}
+	}
+	if worst >= 0 && m.alone(draw(&m.StablePods[worst]), sums, mp.LowerIsWorse) {
+		m.StablePods[worst].Out = true
+	}
+}
+
+// standsOut is how many standard deviations a pod is worse than the mean of all.
+func standsOut(t tally, sums lasting, lowerIsWorse bool) float64 {
+	want := sums.x / sums.n * t.N
+	if lowerIsWorse {
+		return (want - t.X) / math.Sqrt(want)
+	}
+	return (t.X - want) / math.Sqrt(want)
+}
+
+// alone reports whether a stable pod is surprisingly bad, and worse than the other pods' lasting differences explain.
+func (m *metricMemory) alone(t tally, sums lasting, lowerIsWorse bool) bool {
+	if sums.pods*podTail(tally{N: sums.n, X: sums.x}, t, lowerIsWorse) >= surprise {
+		return false
+	}
+	others := sums.without(t)
+	mean, reach := others.x/others.n, suspicionSpread*others.tau()
+	if lowerIsWorse {
+		return t.X/t.N < mean*max(0, 1-reach)
+	}
+	return t.X/t.N > mean*(1+reach)
+}
+
+// without takes one pod out of the sums.
+func (l lasting) without(t tally) lasting {
+	return lasting{
+		pods: l.pods - 1, n: l.n - t.N, x: l.x - t.X,
+		nn: l.nn - t.N*t.N, nx: l.nx - t.N*t.X, xx: l.xx - t.X*t.X,
+	}
+}

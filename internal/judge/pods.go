@@ -1,0 +1,113 @@
+package judge
+
+import "math"
+
+// tally is requests and bad requests.
+type tally struct {
+	N float64 `json:"n,omitempty"`
+	X float64 `json:"x,omitempty"`
+}
+
+// add sums two tallies.
+func (t *tally) add(o tally) {
+	t.N += o.N
+	t.X += o.X
+}
+
+// rate is the share that is bad, drawn towards ½ by one request: p̃ of judging-method section 2.
+func (t tally) rate() float64 {
+	return (t.X + .5) / (t.N + 1)
+}
+
+// chiSquare is how far the pods of one interval are apart, and its degrees of freedom (judging-method section 5.1).
+// An interval without bad requests is left out: 0, 0.
+func chiSquare(pods []tally) (chi, freedom float64) {
+	var sum tally
+	live := 0.0
+	for _, p := range pods {
+		if p.N > 0 {
+			sum.add(p)
+			live++
+		}
+	}
+	if sum.X <= 0 || live < 2 {
+		return 0, 0
+	}
+	for _, p := range pods {
+		if p.N > 0 {
+			want := sum.X * p.N / sum.N
+			chi += (p.X - want) * (p.X - want) / want
+		}
+	}
+	return chi, live - 1
+}
+
+// fewestForTau is the number of bad requests under which differences between pods are not measured.
+const fewestForTau = 10
+
+// lasting sums what τ needs of the pods' counts over all time.
+type lasting struct {
+	pods, n, x, nn, nx, xx float64
+}
+
+// add takes in one pod; one without requests is not there.
+func (l *lasting) add(t tally) {
+	if t.N <= 0 {
+		return
+	}
+	l.pods++
+	l.n += t.N
+	l.x += t.X
+	l.nn += t.N * t.N
+	l.nx += t.N * t.X
+	l.xx += t.X * t.X
+}
+
+// tau is the coefficient of variation between pods that differ for good, beyond what chance explains
+// (judging-method section 5.5).
+func (l lasting) tau() float64 {
+	if l.x < fewestForTau || l.pods < 2 {
+		return 0
+	}
+	mean := l.x / l.n
+	scale := mean * mean * l.nn
+	spread := l.xx - 2*mean*l.nx + scale
+	return math.Sqrt(max(0, (spread-l.x*(1-1/l.pods))/scale))
+}
+
+// concentration is how surprising it is that one pod has as many of the bad requests as it has, with the pods equally
+// bad: min(1, pods · least upper tail), and which pod that is (judging-method section 5.3). Where lower is worse the
+// lower tail counts.
+func concentration(pods []tally, lowerIsWorse bool) (p float64, worst int) {
+	var sum tally
+	live := 0.0
+	for _, t := range pods {
+		if t.N > 0 {
+			sum.add(t)
+			live++
+		}
+	}
+	p, worst = 1, -1
+	if live < 2 || sum.X <= 0 {
+		return p, worst
+	}
+	for i, t := range pods {
+		if t.N <= 0 {
+			continue
+		}
+		if tail := live * podTail(sum, t, lowerIsWorse); tail < p {
+			p, worst = tail, i
+		}
+	}
+	return p, worst
+}
+
+// podTail is the chance that a pod with its share of the requests has at least (lower is worse: at most) its share of
+// the bad ones.
+func podTail(sum, pod tally, lowerIsWorse bool) float64 {
+	share := pod.N / sum.N
+	if lowerIsWorse {
+		return 1 - upperTail(sum.X, share, pod.X+1)
+	}
+	return upperTail(sum.X, share, pod.X)
+}

@@ -1,0 +1,35 @@
+package judge
+
+import "math"
+
+// Cut is one boundary of a whole distribution: how many requests of each arm are above it, and stable's share above it
+// as known before.
+type Cut struct {
+	CanaryAbove, StableAbove, Baseline float64
+}
+
+// Shape is the two arms of a whole distribution.
+type Shape struct {
+	Relative, Absolute             float64
+	CanaryRequests, StableRequests float64
+	Cuts                           []Cut
+}
+
+// HarmEvidence is the average over the cuts of the harm evidence of one interval: an average of e-values is one,
+// whatever the dependence between the cuts (judging-method section 7, after Vovk and Wang 2021).
+func (s Shape) HarmEvidence() float64 {
+	if len(s.Cuts) == 0 {
+		return 1
+	}
+	sum := 0.0
+	for _, c := range s.Cuts {
+		sum += math.Exp(logOnce(harmGrid, terms{
+			counts:   counts{nc: s.CanaryRequests, ns: s.StableRequests, xc: c.CanaryAbove, xs: c.StableAbove},
+			margin:   margin{rho: 1 + s.Relative, delta: s.Absolute},
+			baseline: c.Baseline,
+			noise:    1,
+			logCap:   uncapped,
+		}))
+	}
+	return sum / float64(len(s.Cuts))
+}
