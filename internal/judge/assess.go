@@ -175,7 +175,7 @@ func (s *State) gathersFor(share float64) bool {
 // unseen is the first metric of which an arm was not seen for long; −1 for none.
 func (s *State) unseen() int {
 	for i := range s.mem.Metrics {
-		if s.mem.Metrics[i].Unseen >= unseenLooks {
+		if s.mem.Metrics[i].missing() >= unseenLooks {
 			return i
 		}
 	}

@@ -131,13 +131,26 @@ func (m *metricMemory) possible(canary, stable int, begun bool) bool {
 	}
 	fine := m.Harm.possible() && m.Limit.possible() && m.Promote.possible() && m.LimitPromote.possible() &&
 		m.Stable.possible() && m.Canary.possible() && m.Ratio.possible() && m.Step.possible() && m.StepWarm.possible() &&
-		m.Noise.possible() && m.Phi >= 0 && m.Unseen >= 0 && len(m.CanaryPods) == canary && len(m.StablePods) == stable
+		m.Noise.possible() && m.Phi >= 0 && m.NoCanary >= 0 && m.NoStable >= 0 &&
+		m.Waiting.possible() && len(m.CanaryPods) == canary && len(m.StablePods) == stable
 	for i := range m.CanaryPods {
 		pod := &m.CanaryPods[i]
 		fine = fine && pod.possible() && len(pod.Harm) == len(m.Harm) && len(pod.Limit) == len(m.Limit)
 	}
 	for i := range m.StablePods {
 		fine = fine && m.StablePods[i].possible()
+	}
+	return fine
+}
+
+// possible reports whether the counts that wait can be.
+func (w *waiting) possible() bool {
+	fine := true
+	for _, pods := range [][]PodCount{w.Canary, w.Stable} {
+		for i := range pods {
+			t := tally{N: pods[i].Requests, X: pods[i].Bad}
+			fine = fine && t.possible()
+		}
 	}
 	return fine
 }

@@ -95,11 +95,7 @@ func (m *metricMemory) growWithout(i int, j *judgement, a *arms, w *workspace) {
 		pod.Limit.grow(w.limits[:])
 		return
 	}
-	rest := arms{
-		canary:   tally{N: max(0, a.canary.N-own.N), X: max(0, a.canary.X-own.X)},
-		cold:     tally{N: max(0, a.cold.N-ownCold.N)},
-		settling: a.settling,
-	}
+	rest := arms{canary: a.canary.less(own), cold: a.cold.less(ownCold), settling: a.settling}
 	if j.compared {
 		increments(w.spare[:], harmGrid, j.harmTerms(rest.canary, a.stable, rest.coldShare()))
 		pod.Harm.grow(w.spare[:])
@@ -113,7 +109,7 @@ func (m *metricMemory) growWithout(i int, j *judgement, a *arms, w *workspace) {
 
 // growHealth multiplies the evidence of health by that of the warm part of the interval.
 func (m *metricMemory) growHealth(j *judgement, a *arms, w *workspace) {
-	warm := a.warm()
+	warm := a.warm
 	if a.settling || warm.N <= 0 {
 		return
 	}
@@ -137,13 +133,9 @@ func (m *metricMemory) growHealth(j *judgement, a *arms, w *workspace) {
 // learn takes in what the interval teaches for the next ones.
 func (m *metricMemory) learn(j *judgement, a *arms, w *workspace, slot int64) {
 	m.Phi = j.noise
-	m.Unseen++
-	if a.seenCanary && a.seenStable {
-		m.Unseen = 0
-	}
 	m.Canary.add(a.canary)
 	m.Step.add(a.canary, a.stable)
-	warm := a.warm()
+	warm := a.warm
 	if !a.settling && warm.N > 0 && a.stable.N > 0 {
 		m.StepWarm.add(warm, a.stable)
 		m.Ratio.add(warm, a.stable)

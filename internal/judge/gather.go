@@ -4,7 +4,7 @@ package judge
 // others are warm, and so are stable pods that were found to be bad alone.
 func (s *State) gather(i int, c *Counts) arms {
 	m := &s.mem.Metrics[i]
-	a := arms{podsKnown: !c.PodsUnknown, seenCanary: len(c.Canary) > 0, seenStable: len(c.Stable) > 0}
+	a := arms{podsKnown: !c.PodsUnknown}
 	s.work.reset(len(m.CanaryPods), len(m.StablePods))
 	s.gatherCanary(&a, c.Canary)
 	s.gatherStable(&a, m, c.Stable)
@@ -40,6 +40,8 @@ func (s *State) gatherCanary(a *arms, pods []PodCount) {
 		a.canary.add(t)
 		if pods[i].Warming {
 			a.cold.add(t)
+		} else {
+			a.warm.add(t)
 		}
 		place, known := s.canary[pods[i].Pod]
 		if !a.podsKnown || !known {

@@ -12,8 +12,9 @@ type PodCount struct {
 	Warming       bool
 }
 
-// Counts is one metric in one interval. An arm that is empty was not seen; an arm whose pods have no requests was seen
-// to have none.
+// Counts is one metric in one interval. An arm that is empty was not seen, though a sample of it was due: counts of the
+// other arm wait for it, and three such looks in a row are no data. An arm whose pods have no requests was seen to have
+// none.
 type Counts struct {
 	Canary, Stable []PodCount
 	// PodsUnknown says that an arm's entries are not pods: how much pods differ is then not known, nor whether one pod
@@ -42,8 +43,12 @@ type Look struct {
 	Metrics []Counts
 }
 
-// largestCount is the count up to which floating point is exact with room to sum.
-const largestCount = 1e15
+const (
+	// largestCount is the count up to which floating point is exact with room to sum.
+	largestCount = 1e15
+	// leastRequests is the least part of a request that is taken for one; under it ratios of the arms overflow.
+	leastRequests = 1e-6
+)
 
 // nextShare is the share that the evidence of health is for.
 func (l Look) nextShare() float64 {
@@ -84,7 +89,8 @@ func (l Look) check(metrics int) error {
 func checkPods(pods []PodCount) error {
 	for i := range pods {
 		c := &pods[i]
-		if !(c.Requests >= 0 && c.Requests <= largestCount && c.Bad >= 0 && c.Bad <= c.Requests) {
+		real := c.Requests == 0 || (c.Requests >= leastRequests && c.Requests <= largestCount)
+		if !(real && c.Bad >= 0 && c.Bad <= c.Requests) {
 			return fmt.Errorf("%w: pod %q has %v bad of %v requests", ErrNonsense, c.Pod, c.Bad, c.Requests)
 		}
 	}

@@ -21,16 +21,10 @@ type workspace struct {
 
 // arms is one metric in one interval, summed.
 type arms struct {
-	canary, cold           tally // cold is the part of the canary that warms up
+	canary, warm, cold     tally // all of the canary; its pods that are warm; those that warm up
 	stable                 tally // pods that count
 	canaryPods, stablePods float64
 	podsKnown, settling    bool
-	seenCanary, seenStable bool
-}
-
-// warm is the canary without the pods that warm up.
-func (a *arms) warm() tally {
-	return tally{N: a.canary.N - a.cold.N, X: a.canary.X - a.cold.X}
 }
 
 // coldShare is the part of the canary's requests that is judged with the wide margin.
@@ -140,6 +134,7 @@ func (s *State) renewHealth(newStep bool) {
 		m.Promote, m.LimitPromote = m.Promote[:0], m.LimitPromote[:0]
 		if newStep {
 			m.Step, m.StepWarm = armTally{}, armTally{}
+			m.Waiting.Settling = !m.Waiting.empty()
 		}
 	}
 }
@@ -170,14 +165,18 @@ func (m *metricMemory) invest(p *MetricPolicy, mass float64) {
 // observeMetric takes in one metric's interval: first the evidence, from what was known before; then what it teaches.
 func (s *State) observeMetric(p Policy, i int, l Look) {
 	m, mp := &s.mem.Metrics[i], &p.Metrics[i]
-	a := s.gather(i, &l.Metrics[i])
-	a.settling = l.Settling
+	c, settling, ready := m.collect(&l.Metrics[i], l.Settling)
+	if !ready {
+		return
+	}
+	a := s.gather(i, &c)
+	a.settling = settling
 	j := m.judgement(mp, &a, p.WarmupTolerance, s.mem.Share)
 	m.growHarm(&j, &a, &s.work)
 	m.growHealth(&j, &a, &s.work)
 	m.learn(&j, &a, &s.work, s.mem.Slot)
 	m.suspectStable(mp)
-	if i == 0 && !l.Settling {
+	if i == 0 && !settling {
 		s.mem.Split.observe(l.WantedShare, a.canary.N, a.stable.N)
 	}
 }

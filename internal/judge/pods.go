@@ -14,6 +14,14 @@ func (t *tally) add(o tally) {
 	t.X += o.X
 }
 
+// less takes a part away; what rounding leaves of nothing is nothing.
+func (t tally) less(part tally) tally {
+	if t.N-part.N < leastRequests {
+		return tally{}
+	}
+	return tally{N: t.N - part.N, X: min(max(0, t.X-part.X), t.N-part.N)}
+}
+
 // rate is the share that is bad, drawn towards ½ by one request: p̃ of judging-method section 2.
 func (t tally) rate() float64 {
 	return (t.X + .5) / (t.N + 1)
@@ -35,7 +43,7 @@ func chiSquare(pods []tally) (chi, freedom float64) {
 	}
 	for _, p := range pods {
 		if p.N > 0 {
-			want := sum.X * p.N / sum.N
+			want := max(sum.X*p.N/sum.N, math.SmallestNonzeroFloat64)
 			chi += (p.X - want) * (p.X - want) / want
 		}
 	}

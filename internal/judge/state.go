@@ -48,7 +48,9 @@ type metricMemory struct {
 	StepWarm     armTally    `json:"w,omitzero"` // those that are evidence of health
 	Noise        noise       `json:"n,omitzero"`
 	Phi          float64     `json:"f,omitempty"` // the last interval's φ
-	Unseen       int         `json:"u,omitempty"` // looks in a row without an arm
+	NoCanary     int         `json:"u,omitempty"` // looks in a row without this arm
+	NoStable     int         `json:"v,omitempty"`
+	Waiting      waiting     `json:"o,omitzero"` // an arm's counts that wait for the other's
 	CanaryPods   []podMemory `json:"cp,omitempty"`
 	StablePods   []podMemory `json:"sp,omitempty"`
 }
