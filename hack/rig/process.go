@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -81,8 +82,15 @@ func (r *rig) inside(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func (r *rig) environment() []string {
-	path := r.path("bin") + ":" + os.Getenv("PATH")
-	return append(os.Environ(), "KUBECONFIG="+r.kubeconfig(), "RIG="+r.dir, "RIG_NAME="+r.name, "PATH="+path)
+	ours := []string{"KUBECONFIG=" + r.kubeconfig(), "RIG=" + r.dir, "RIG_NAME=" + r.name, "PATH=" + r.path("bin") + ":" + os.Getenv("PATH")}
+	// Of two values of one variable a program may take the first.
+	env := slices.DeleteFunc(os.Environ(), func(theirs string) bool {
+		return slices.ContainsFunc(ours, func(our string) bool {
+			name, _, _ := strings.Cut(our, "=")
+			return strings.HasPrefix(theirs, name+"=")
+		})
+	})
+	return append(env, ours...)
 }
 
 // start runs a program until down; it outlives this process and hears no Ctrl-C.

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"slipway.dev/slipway/test/load"
+)
+
+const (
+	// drainTime lets gateways hear that the pod is going while it still answers.
+	drainTime = 3 * time.Second
+	// crashAfter lets the pod be seen running before it fails.
+	crashAfter = time.Second
+)
+
+// server answers as its behaviour says.
+type server struct {
+	behaviour behaviour
+	pod       string
+	draining  atomic.Bool
+	roll      func() float64 // from 0 up to, not including, 100
+
+	requests *prometheus.CounterVec
+	duration prometheus.Histogram
+	registry *prometheus.Registry
+}
+
+func newServer(b behaviour, pod string) *server {
+	s := &server{
+		behaviour: b,
+		pod:       pod,
+		roll:      func() float64 { return 100 * rand.Float64() }, //nolint:gosec // chance, not a secret
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "shop_requests_total", Help: "Requests that were answered, by result.",
+		}, []string{"result"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "shop_request_duration_seconds", Help: "Time from a request to its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}),
+		registry: prometheus.NewRegistry(),
+	}
+	s.registry.MustRegister(s.requests, s.duration)
+	for _, result := range []string{"ok", "failed"} {
+		s.requests.WithLabelValues(result) // a series that is there from the start can be rated from the first failure on
+	}
+	return s
+}
+
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", s.answer)
+	mux.HandleFunc("/healthz", s.health)
+	mux.Handle("/metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (s *server) answer(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	if s.behaviour.Latency > 0 && s.roll() < s.behaviour.SlowPercent {
+		select {
+		case <-time.After(s.behaviour.Latency):
+		case <-r.Context().Done():
+		}
+	}
+	result, code := "ok", http.StatusOK
+	if s.roll() < s.behaviour.ErrorPercent {
+		result, code = "failed", http.StatusInternalServerError
+	}
+	s.requests.WithLabelValues(result).Inc()
+	s.duration.Observe(time.Since(began).Seconds())
+
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set(load.VersionHeader, s.behaviour.Version)
+	header.Set(load.PodHeader, s.pod)
+	if s.draining.Load() {
+		// Announced with an answer, the end of a connection cannot cross a request that is on its way.
+		header.Set("Connection", "close")
+	}
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]string{"version": s.behaviour.Version, "pod": s.pod})
+}
+
+func (s *server) health(w http.ResponseWriter, _ *http.Request) {
+	if s.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}
+
+func serve(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	listen := flags.String("listen", ":8080", "address to listen on")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	b, err := behaviourFrom(os.Getenv)
+	if err != nil {
+		return err
+	}
+	pod, err := os.Hostname() // in a pod, its name
+	if err != nil {
+		return err
+	}
+	slog.Info("Starting shop", "version", b.Version, "pod", pod, "listen", *listen)
+	if !sleep(ctx, b.StartDelay) {
+		return nil
+	}
+	s := newServer(b, pod)
+	web := &http.Server{Addr: *listen, Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- web.ListenAndServe() }()
+	if b.Crash {
+		sleep(ctx, crashAfter)
+		return errors.New("crash: as CRASH asks")
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return s.drain(web)
+	}
+}
+
+// drain goes on answering until nobody sends any more.
+func (s *server) drain(web *http.Server) error {
+	s.draining.Store(true)
+	slog.Info("Draining", "time", drainTime)
+	time.Sleep(drainTime)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*drainTime)
+	defer cancel()
+	return web.Shutdown(ctx)
+}
+
+// sleep is false when the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
