@@ -1,0 +1,87 @@
+# Slipway. `make help` says what there is; what takes more than a line or two is a script in hack/.
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+IMG ?= localhost/slipway:dev
+CONTAINER_TOOL ?= docker
+KUBECTL ?= kubectl
+FUZZTIME ?= 20s
+SCENARIO ?= .
+E2E_TIMEOUT ?= 45m
+TOOL := hack/tools/tool
+
+include rig.mk
+
+.PHONY: help
+help: ## say what targets there are
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+##: Generated files
+
+.PHONY: generate manifests docs
+generate: ## write the deepcopy functions from the API types
+	hack/step-generate.sh code
+
+manifests: ## write CRDs and the operator's role from the markers in the sources
+	hack/step-generate.sh manifests
+
+docs: ## write the API reference from the API types
+	hack/step-generate.sh docs
+
+##: Checks
+
+.PHONY: fmt lint verify vuln
+fmt: ## format the Go code
+	$$($(TOOL) golangci-lint) fmt
+
+lint: ## run the linters over all modules, and those for API types over api/
+	hack/step-lint.sh
+
+verify: ## run all generators and compare; build every kustomization
+	hack/verify.sh
+
+vuln: ## look the dependencies up in the Go vulnerability database (needs the network)
+	$$($(TOOL) govulncheck) ./...
+
+##: Tests
+
+.PHONY: test test-unit test-integration test-e2e fuzz bench
+test: ## everything that must pass: verify, unit, lint, integration, e2e
+	@hack/step-all.sh
+
+test-unit: ## tests that need nothing but Go
+	go test -shuffle=on $$(go list ./... | grep -v /integration)
+	cd test && go test -shuffle=on $$(go list ./... | grep -v /e2e)
+
+test-integration: ## tests against a real API server and etcd
+	assets=$$(hack/step-assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -timeout 20m -p 1 $$(go list ./... | grep /integration)
+
+test-e2e: rig-up rig-image ## tests on the rig's cluster, with the operator deployed; SCENARIO= picks by name
+	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
+	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(SCENARIO)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
+
+fuzz: ## run every fuzz target for FUZZTIME
+	hack/step-fuzz.sh $(FUZZTIME)
+
+bench: ## print figures: name, value, unit, measured on what; BASE= compares with earlier raw output
+	@hack/step-bench.sh
+
+##: Build and run
+
+.PHONY: build image install deploy demo
+build: ## build the operator and command line into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/slipway .
+
+image: ## build the image IMG with CONTAINER_TOOL
+	$(CONTAINER_TOOL) build -t $(IMG) .
+
+install: ## put the CRDs into the cluster that kubectl points at
+	$$($(TOOL) kustomize) build config/crd | $(KUBECTL) apply --server-side -f -
+
+deploy: install ## put the operator, its roles and its admission policies into that cluster
+	$$($(TOOL) kustomize) build config/default | $(KUBECTL) apply --server-side -f -
+
+demo: rig-up rig-image ## start the rig's cluster with the operator and the sample release
+	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
+	$$($(TOOL) kustomize) build config/samples | $(RIG_TOOL) exec kubectl apply --server-side -f -
+	$(RIG_TOOL) exec kubectl get canaryreleases,trafficsplits -A
