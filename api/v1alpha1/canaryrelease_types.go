@@ -28,12 +28,15 @@ type CanaryReleaseSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Steps []Step `json:"steps,omitempty"`
 
-	// canary says how the canary runs.
+	// canary says how the canary runs. Absent: each of its fields has its default.
 	// +optional
+	// +default={}
 	Canary CanarySpec `json:"canary,omitzero"`
 
-	// analysis says what is measured and what is tolerated. Empty: errors and latency as the data plane sees them.
+	// analysis says what is measured and what is tolerated. Absent: each of its fields has its default, and errors and
+	// latency are judged as the data plane sees them.
 	// +optional
+	// +default={}
 	Analysis AnalysisSpec `json:"analysis,omitzero"`
 
 	// suspend stops a release where it is: no step is left and nothing is promoted. Harm is still rolled back.
@@ -96,7 +99,7 @@ type Step struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=99
-	WeightPercent *int32 `json:"weightPercent,omitempty"`
+	WeightPercent int32 `json:"weightPercent,omitempty"`
 
 	// hold waits at the end of this step until a person says when to go on. Absent means false.
 	// +optional
@@ -104,6 +107,8 @@ type Step struct {
 }
 
 // CanarySpec says how the canary runs.
+//
+// +kubebuilder:validation:MinProperties=1
 type CanarySpec struct {
 	// minReplicas is the fewest pods that the canary has while it gets traffic. Default 2: with one, a bad pod and a bad
 	// version cannot be told apart.
@@ -111,7 +116,7 @@ type CanarySpec struct {
 	// +default=2
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
-	MinReplicas *int32 `json:"minReplicas,omitempty"`
+	MinReplicas int32 `json:"minReplicas,omitempty"`
 
 	// keepFailedFor is how long the canary of a failed release is kept, scaled to zero. Default 1h.
 	// +optional
@@ -128,6 +133,7 @@ type CanarySpec struct {
 
 // AnalysisSpec says what is measured, what is tolerated and what risk of a wrong verdict is accepted.
 //
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, self.metrics.exists_one(n, n.name == m.name))",message="analysis.metrics: each name must be used once; rename one of them"
 type AnalysisSpec struct {
 	// prometheus is the name of an endpoint in the operator's configuration. Default "default".
@@ -242,7 +248,7 @@ type Metric struct {
 
 	// counts are two counters of the application, told apart by pod.
 	// +optional
-	Counts *CounterPair `json:"counts,omitempty"`
+	Counts CounterPair `json:"counts,omitzero"`
 
 	// tolerate is the difference between canary and stable that is accepted.
 	// +optional
@@ -254,7 +260,7 @@ type Metric struct {
 	// +default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
-	Importance *int32 `json:"importance,omitempty"`
+	Importance int32 `json:"importance,omitempty"`
 
 	// limit is a share of bad requests that the canary must stay under, whatever stable does. Absent: none.
 	// +optional
@@ -290,6 +296,8 @@ type CounterPair struct {
 }
 
 // Tolerance is a difference that is accepted: canary ≤ stable × (1 + relative) + absolute.
+//
+// +kubebuilder:validation:MinProperties=1
 type Tolerance struct {
 	// relative is a part of stable's share. Default 10%.
 	// +optional
@@ -303,6 +311,8 @@ type Tolerance struct {
 }
 
 // CanaryReleaseStatus says where a release stands and why.
+//
+// +kubebuilder:validation:MinProperties=1
 type CanaryReleaseStatus struct {
 	// conditions are Ready, Accepted and TrafficApplied always, Reconciling and Stalled only when true.
 	// +optional
@@ -368,7 +378,7 @@ type CanaryReleaseStatus struct {
 
 	// run is the record of the release. Nothing else may depend on it.
 	// +optional
-	Run *RunRecord `json:"run,omitempty"`
+	Run RunRecord `json:"run,omitzero"`
 }
 
 // MetricStatus is what is known of one metric.

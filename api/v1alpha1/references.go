@@ -44,11 +44,13 @@ type RouteReference struct {
 // one of h, m, s, ms, such as 1m30s. Fractions are not allowed: write 1500ms, not 1.5s.
 //
 // +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
+// +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=32
 type Duration string
 
 // Percent is a share from 0% to 100% with up to four decimals, such as 0.1%.
 //
 // +kubebuilder:validation:Pattern=`^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%$`
+// +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=8
 type Percent string

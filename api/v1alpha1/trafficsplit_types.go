@@ -46,6 +46,8 @@ type WeightedBackend struct {
 }
 
 // TrafficSplitStatus says what was asked of the data plane and what it has said about it.
+//
+// +kubebuilder:validation:MinProperties=1
 type TrafficSplitStatus struct {
 	// conditions are Ready, Accepted and TrafficApplied always, Reconciling and Stalled only when true.
 	// +optional
@@ -69,7 +71,7 @@ type TrafficSplitStatus struct {
 
 	// run is the record of what is being projected. Nothing else may depend on it.
 	// +optional
-	Run *SplitRun `json:"run,omitempty"`
+	Run SplitRun `json:"run,omitzero"`
 }
 
 // SplitRun is the record of a split: the backends that routes are to carry now, on the way to those of the spec.
