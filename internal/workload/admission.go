@@ -48,7 +48,9 @@ func AdmissionReady(in AdmissionFacts) (bool, string) {
 		if !slices.ContainsFunc(in.Policies, func(p admissionv1.MutatingAdmissionPolicy) bool { return p.Name == name }) {
 			missing = append(missing, fmt.Sprintf("MutatingAdmissionPolicy %q", name))
 		}
-		if !slices.ContainsFunc(in.Bindings, func(b admissionv1.MutatingAdmissionPolicyBinding) bool { return b.Name == name && b.Spec.PolicyName == name }) {
+		if !slices.ContainsFunc(in.Bindings, func(b admissionv1.MutatingAdmissionPolicyBinding) bool {
+			return b.Name == name && b.Spec.PolicyName == name
+		}) {
 			missing = append(missing, fmt.Sprintf("MutatingAdmissionPolicyBinding %q", name))
 		}
 	}
