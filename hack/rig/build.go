@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,10 +71,18 @@ func prepareSystem(ctx context.Context, k kit) error {
 }
 
 func (r *rig) buildGoParts(ctx context.Context, k kit) error {
-	if err := step("download Go modules and copy CRDs", func() error { return r.copyCRDs(ctx, k) }); err != nil {
+	if err := step("copy CRDs", func() error { return r.copyCRDs(ctx, k) }); err != nil {
 		return err
 	}
-	return step("build Go programs", func() error { return r.goBuild(ctx, k) })
+	var work *sources
+	err := step("download Go modules, find what to compile", func() (err error) {
+		work, err = r.staleSources(ctx, sortedKeys(goParts))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return step("build Go programs", func() error { return r.goBuild(ctx, k, work) })
 }
 
 // goCommand runs in the parts module, the same for listing and building, so that both see the same cache entries.
@@ -89,19 +98,15 @@ func (r *rig) goCommand(ctx context.Context, verb string, args ...string) *exec.
 	return cmd
 }
 
-func (r *rig) goBuild(ctx context.Context, k kit) error {
-	packages := sortedKeys(goParts)
-	work, err := r.staleSources(ctx, packages)
-	if err != nil {
-		return err
-	}
+func (r *rig) goBuild(ctx context.Context, k kit, work *sources) error {
 	// go build puts a program into the folder under the last element of its path, as soon as it is linked.
 	staging := filepath.Join(k.dir, "staging")
 	if err := os.MkdirAll(staging, 0o755); err != nil {
 		return err
 	}
-	cmd := r.goCommand(ctx, "build", append([]string{"-v", "-o", staging + "/"}, packages...)...)
-	if err := runShowing(cmd, work); err != nil {
+	cmd := r.goCommand(ctx, "build", append([]string{"-v", "-o", staging + "/"}, sortedKeys(goParts)...)...)
+	err := runShowing(cmd, work.state, work.saw)
+	if err != nil {
 		return err
 	}
 	for pkg, name := range goParts {
@@ -137,31 +142,43 @@ func linkKubeNames(k kit) error {
 // sources are the packages that still have to be compiled, each with the size of its Go files: a better
 // measure of work than the number of packages, of which some have ten lines and some a hundred thousand.
 type sources struct {
-	mu        sync.Mutex
 	bytes     map[string]int64
 	total     int64
 	doneBytes int64
 	done      int
-	last      string
 }
 
 func (r *rig) staleSources(ctx context.Context, packages []string) (*sources, error) {
 	const format = `{{if .Stale}}{{.ImportPath}}{{"\t"}}{{.Dir}}{{range .GoFiles}}{{"\t"}}{{.}}{{end}}{{end}}`
 	cmd := r.goCommand(ctx, "list", append([]string{"-deps", "-f", format}, packages...)...)
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("list the packages to build: %w: %s", err, complaint.String())
+	var list bytes.Buffer
+	cmd.Stdout = &list
+	downloads := 0
+	state := func(elapsed time.Duration) string {
+		return fmt.Sprintf("downloaded %d Go modules, %s so far", downloads, elapsed.Round(time.Second))
 	}
-	s := &sources{bytes: map[string]int64{}}
-	for line := range strings.Lines(string(out)) {
-		if fields := strings.Split(strings.TrimSpace(line), "\t"); len(fields) > 1 {
-			s.bytes[fields[0]] = sizeOf(fields[1], fields[2:])
-			s.total += s.bytes[fields[0]]
+	err := runShowing(cmd, state, func(line string) {
+		if strings.HasPrefix(line, "go: downloading ") {
+			downloads++
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the packages to build: %w", err)
 	}
-	return s, nil
+	return parseSources(list.String()), nil
+}
+
+func parseSources(list string) *sources {
+	s := &sources{bytes: map[string]int64{}}
+	for line := range strings.Lines(list) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if _, isProgram := goParts[fields[0]]; len(fields) < 2 || isProgram || strings.HasPrefix(fields[0], partsModule) {
+			continue // a program counts as not built also when only its link is missing
+		}
+		s.bytes[fields[0]] = sizeOf(fields[1], fields[2:])
+		s.total += s.bytes[fields[0]]
+	}
+	return s
 }
 
 func sizeOf(dir string, files []string) (bytes int64) {
@@ -175,19 +192,14 @@ func sizeOf(dir string, files []string) (bytes int64) {
 
 // saw takes one line of `go build -v`: the path of a package whose compilation begins.
 func (s *sources) saw(line string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if size, counted := s.bytes[line]; counted {
 		delete(s.bytes, line)
 		s.doneBytes += size
 		s.done++
-		s.last = line
 	}
 }
 
 func (s *sources) state(elapsed time.Duration) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.bytes) == 0 {
 		return fmt.Sprintf("linking, %s so far", elapsed.Round(time.Second))
 	}
@@ -196,7 +208,8 @@ func (s *sources) state(elapsed time.Duration) string {
 		s.done, s.done+len(s.bytes), 100*share, elapsed.Round(time.Second), left(elapsed, share))
 }
 
-func runShowing(cmd *exec.Cmd, work *sources) error {
+// runShowing runs a go command; each line that it says goes to saw, and state is shown now and then.
+func runShowing(cmd *exec.Cmd, state func(time.Duration) string, saw func(string)) error {
 	lines, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -205,12 +218,19 @@ func runShowing(cmd *exec.Cmd, work *sources) error {
 		return err
 	}
 	began := time.Now()
-	stop := ticker(func() string { return work.state(time.Since(began)) })
+	var mu sync.Mutex // between the ticker and the lines
+	stop := ticker(func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return state(time.Since(began))
+	})
 	var complaints []string
 	for scan := bufio.NewScanner(lines); scan.Scan(); {
 		line := scan.Text()
-		work.saw(line)
-		if strings.ContainsAny(line, " :") { // a path of a package has neither
+		mu.Lock()
+		saw(line)
+		mu.Unlock()
+		if strings.ContainsAny(line, " :") && !strings.HasPrefix(line, "go: downloading ") { // a path of a package has neither
 			complaints = append(complaints, line)
 		}
 	}

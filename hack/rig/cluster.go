@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,19 +54,12 @@ func (r *rig) up(ctx context.Context) error {
 	}
 	began := time.Now()
 	if err := r.startAll(ctx, k); err != nil {
-		say("Stopping what was started, because: %v", err)
-		return errorsWith(err, r.remove())
+		say("Stopping what was started.")
+		return errors.Join(err, r.remove())
 	}
 	say("The cluster is up after %.0fs. Use it with: rig shell, or rig exec COMMAND. KUBECONFIG=%s, network namespace %s.",
 		time.Since(began).Seconds(), r.kubeconfig(), r.name)
 	return nil
-}
-
-func errorsWith(first, second error) error {
-	if second == nil {
-		return first
-	}
-	return fmt.Errorf("%w; and then: %w", first, second)
 }
 
 // anything tells whether a cluster left traces, alive or not.

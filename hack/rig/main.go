@@ -35,11 +35,14 @@ var commands = map[string]command{
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	if ctx.Err() != nil && err != nil { // what the ended commands said tells nothing
+		err = errors.New("interrupted")
+	}
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "rig:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called above
+		os.Exit(1)
 	}
 }
 

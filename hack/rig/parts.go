@@ -16,6 +16,8 @@ const (
 	// imageForm changes when images are packed differently from the same binaries.
 	imageForm = "1"
 
+	partsModule = "slipway.dev/slipway/hack/rig/parts"
+
 	buildTags = "remove_all_sd,enable_kubernetes_sd" // Prometheus without the SDKs of clouds
 	linkFlags = "-s -w -X k8s.io/component-base/version.gitVersion=v" + kubeVersion +
 		" -X k8s.io/client-go/pkg/version.gitVersion=v" + kubeVersion
