@@ -91,19 +91,19 @@ func (m *metricMemory) growHarm(j *judgement, a *arms, w *workspace) {
 func (m *metricMemory) growWithout(i int, j *judgement, a *arms, w *workspace) {
 	pod, own, ownCold := &m.CanaryPods[i], w.canary[i], w.cold[i]
 	if own.N <= 0 {
-		pod.Harm.grow(w.steps[:])
-		pod.Limit.grow(w.limits[:])
+		pod.Harm.growCoarsely(w.steps[:])
+		pod.Limit.growCoarsely(w.limits[:])
 		return
 	}
 	rest := arms{canary: a.canary.less(own), cold: a.cold.less(ownCold), settling: a.settling}
 	if j.compared {
 		increments(w.spare[:], harmGrid, j.harmTerms(rest.canary, a.stable, rest.coldShare()))
-		pod.Harm.grow(w.spare[:])
+		pod.Harm.growCoarsely(w.spare[:])
 	}
 	if j.policy.Limit > 0 {
 		grid, _ := j.policy.limitGrids()
 		increments(w.spare[:], grid, j.limitTerms(rest.canary, rest.coldShare(), logMostPerLook))
-		pod.Limit.grow(w.spare[:])
+		pod.Limit.growCoarsely(w.spare[:])
 	}
 }
 

@@ -2,17 +2,8 @@ package judge
 
 import "math"
 
-const (
-	// surprise is how small the chance of a concentration must be to look at one pod.
-	surprise = .05
-	// fewestForSuspicion is the number of stable pods under which none is left out.
-	fewestForSuspicion = 3
-	// suspicionSpread is how many times the lasting differences between the other stable pods one pod must be over
-	// their mean: pods that merely differ are not left out, for that would make stable look better than it is.
-	suspicionSpread = 4
-	// suspicionSigmas spares the exact tail where it cannot be small.
-	suspicionSigmas = 2.5
-)
+// surprise is how small the chance of a concentration must be to look at one canary pod.
+const surprise = .05
 
 // decide looks for the crossing of harm. When the evidence suffices but the canary's bad requests are on one pod, it
 // must suffice without each pod as well (judging-method section 5.3). Once they were found on one pod, that stays so.
@@ -108,76 +99,4 @@ func podTallies(pods []podMemory, draw func(*podMemory) tally) []tally {
 		out[i] = draw(&pods[i])
 	}
 	return out
-}
-
-// suspectStable leaves a stable pod out of the comparison from the next interval on, if bad requests are on it alone:
-// it would hide harm. At most one pod in ten is left out.
-func (m *metricMemory) suspectStable(mp *MetricPolicy) {
-	out := 0
-	for i := range m.StablePods {
-		if m.StablePods[i].Out {
-			out++
-		}
-	}
-	if len(m.StablePods) < fewestForSuspicion || out*10 >= max(10, len(m.StablePods)) {
-		return
-	}
-	m.suspect(mp, (*podMemory).all)
-	m.suspect(mp, (*podMemory).recent)
-}
-
-// suspect tests the stable pod that stands out most.
-func (m *metricMemory) suspect(mp *MetricPolicy, draw func(*podMemory) tally) {
-	var sums lasting
-	for i := range m.StablePods {
-		if !m.StablePods[i].Out {
-			sums.add(draw(&m.StablePods[i]))
-		}
-	}
-	if sums.x < fewestForTau || sums.pods < fewestForSuspicion {
-		return
-	}
-	worst, height := -1, suspicionSigmas
-	for i := range m.StablePods {
-		t := draw(&m.StablePods[i])
-		if m.StablePods[i].Out || t.N <= 0 {
-			continue
-		}
-		if h := standsOut(t, sums, mp.LowerIsWorse); h > height {
-			worst, height = i, h
-		}
-	}
-	if worst >= 0 && m.alone(draw(&m.StablePods[worst]), sums, mp.LowerIsWorse) {
-		m.StablePods[worst].Out = true
-	}
-}
-
-// standsOut is how many standard deviations a pod is worse than the mean of all.
-func standsOut(t tally, sums lasting, lowerIsWorse bool) float64 {
-	want := sums.x / sums.n * t.N
-	if lowerIsWorse {
-		return (want - t.X) / math.Sqrt(want)
-	}
-	return (t.X - want) / math.Sqrt(want)
-}
-
-// alone reports whether a stable pod is surprisingly bad, and worse than the other pods' lasting differences explain.
-func (m *metricMemory) alone(t tally, sums lasting, lowerIsWorse bool) bool {
-	if sums.pods*podTail(tally{N: sums.n, X: sums.x}, t, lowerIsWorse) >= surprise {
-		return false
-	}
-	others := sums.without(t)
-	mean, reach := others.x/others.n, suspicionSpread*others.tau()
-	if lowerIsWorse {
-		return t.X/t.N < mean*max(0, 1-reach)
-	}
-	return t.X/t.N > mean*(1+reach)
-}
-
-// without takes one pod out of the sums.
-func (l lasting) without(t tally) lasting {
-	return lasting{
-		pods: l.pods - 1, n: l.n - t.N, x: l.x - t.X,
-		nn: l.nn - t.N*t.N, nx: l.nx - t.N*t.X, xx: l.xx - t.X*t.X,
-	}
 }

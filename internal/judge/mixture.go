@@ -55,6 +55,15 @@ func (w wealth) grow(increments []float64) {
 	}
 }
 
+// growCoarsely is grow, rounded down to a millionth: evidence that is kept for each pod has few digits to write, and is
+// never more than it would be.
+func (w wealth) growCoarsely(increments []float64) {
+	const grain = 1e6
+	for j := range w {
+		w[j] = math.Floor((w[j]+increments[j])*grain) / grain
+	}
+}
+
 // logValue is log E = log(mean W + idle), idle being the restart mass that is not invested yet.
 func (w wealth) logValue(idle float64) float64 {
 	if len(w) == 0 {

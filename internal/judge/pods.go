@@ -1,11 +1,31 @@
 package judge
 
-import "math"
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+)
 
 // tally is requests and bad requests.
 type tally struct {
-	N float64 `json:"n,omitempty"`
-	X float64 `json:"x,omitempty"`
+	N, X float64
+}
+
+// MarshalJSON writes it as [requests, bad].
+func (t tally) MarshalJSON() ([]byte, error) {
+	out := strconv.AppendFloat([]byte{'['}, t.N, 'g', -1, 64)
+	out = strconv.AppendFloat(append(out, ','), t.X, 'g', -1, 64)
+	return append(out, ']'), nil
+}
+
+// UnmarshalJSON reads [requests, bad].
+func (t *tally) UnmarshalJSON(text []byte) error {
+	var pair [2]float64
+	if err := json.Unmarshal(text, &pair); err != nil {
+		return err
+	}
+	t.N, t.X = pair[0], pair[1]
+	return nil
 }
 
 // add sums two tallies.

@@ -181,13 +181,13 @@ func TestCorruptedStateIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":                        "",
 		"cut short":                      string(raw[:len(raw)-2]),
-		"one digit changed":              strings.Replace(string(raw), `"n":1`, `"n":2`, 1),
+		"one digit changed":              strings.Replace(string(raw), `[1`, `[2`, 1),
 		"another version":                "9" + string(raw[1:]),
 		"something after it":             signed(content + "{}"),
 		"a field that is not known":      signed(`{"zzz":1,` + content[1:]),
 		"restart mass out of nothing":    signed(strings.Replace(content, `"i":0.6`, `"i":6`, 1)),
 		"evidence of the wrong length":   signed(`{"b":true,"i":0.5,"m":[{"h":[1,2]}]}`),
-		"more bad than requests":         signed(`{"i":1,"m":[{"s":{"n":1,"x":2}}]}`),
+		"more bad than requests":         signed(`{"i":1,"m":[{"s":[1,2]}]}`),
 		"a pod twice":                    signed(`{"i":1,"d":["a","a"],"m":[]}`),
 		"pods without their metric part": signed(`{"i":1,"d":["a"],"m":[{}]}`),
 	} {
