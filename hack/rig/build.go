@@ -48,9 +48,9 @@ func (r *rig) buildKit(ctx context.Context, k kit) error {
 		}
 	}
 	began := time.Now()
-	err := together(
-		func() error { return r.buildGoParts(ctx, k) },
-		func() error { return prepareSystem(ctx, k) },
+	err := allOrNone(ctx,
+		func(ctx context.Context) error { return r.buildGoParts(ctx, k) },
+		func(ctx context.Context) error { return prepareSystem(ctx, k) },
 	)
 	if err != nil {
 		return err

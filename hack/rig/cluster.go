@@ -33,8 +33,7 @@ func (r *rig) up(ctx context.Context) error {
 	}
 	defer unlock()
 	if r.healthy(ctx) {
-		say("The cluster is running already. KUBECONFIG=%s, network namespace %s.", r.kubeconfig(), r.name)
-		return nil
+		return r.keep(ctx)
 	}
 	k, err := r.builtKit(ctx)
 	if err != nil {
@@ -62,6 +61,23 @@ func (r *rig) up(ctx context.Context) error {
 	return nil
 }
 
+// keep leaves a running cluster alone, except that add-ons which do not work are applied again.
+func (r *rig) keep(ctx context.Context) error {
+	say("The cluster is running already. KUBECONFIG=%s, network namespace %s.", r.kubeconfig(), r.name)
+	k, err := r.kit()
+	if err != nil {
+		return err
+	}
+	if runs, err := os.Readlink(r.path("bin", "kubectl")); err == nil && runs != k.bin("kubectl") {
+		say("It runs other versions than this checkout names; down and up change them.")
+	}
+	if r.addonsReady(ctx, time.Second) == nil {
+		return nil
+	}
+	say("Not all add-ons work: applying them again.")
+	return r.addons(ctx)
+}
+
 // anything tells whether a cluster left traces, alive or not.
 func (r *rig) anything() bool {
 	if _, err := os.Stat(r.netns()); err == nil {
@@ -81,7 +97,7 @@ func (r *rig) healthy(ctx context.Context) bool {
 			return false
 		}
 	}
-	return r.apiReady(ctx) && r.addonsReady(ctx, time.Second) == nil
+	return r.apiReady(ctx)
 }
 
 func (r *rig) apiReady(ctx context.Context) bool {
@@ -106,9 +122,9 @@ func (r *rig) startAll(ctx context.Context, k kit) error {
 	if err != nil {
 		return err
 	}
-	return together(
-		func() error { return r.startContainers(ctx, k) },
-		func() error { return r.startControlPlane(ctx, k) },
+	return allOrNone(ctx,
+		func(ctx context.Context) error { return r.startContainers(ctx, k) },
+		func(ctx context.Context) error { return r.startControlPlane(ctx, k) },
 	)
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 )
 
 // systemPrograms are what must be there, and the Debian package that brings each.
@@ -63,6 +64,9 @@ func aptInstall(ctx context.Context, packages []string) error {
 const envoySHA256 = "8aa137a7d00994ce43f613556f5a120709229f63bedb86eedde5ccbc402c2b80"
 
 func fetchEnvoy(ctx context.Context, k kit) error {
+	if runtime.GOARCH != "amd64" {
+		return fmt.Errorf("the checksum is known for amd64 only, this machine is %s", runtime.GOARCH)
+	}
 	dir, err := os.MkdirTemp(k.dir, "envoy-")
 	if err != nil {
 		return err

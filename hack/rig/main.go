@@ -9,28 +9,38 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sort"
 	"strings"
 	"syscall"
 )
 
 // command is one thing that rig can be asked for.
 type command struct {
-	usage string
-	run   func(context.Context, *rig, []string) error
+	arguments string
+	does      string
+	run       func(context.Context, *rig, []string) error
 }
 
 var commands = map[string]command{
-	"build":      {"build", func(ctx context.Context, r *rig, _ []string) error { return r.build(ctx) }},
-	"up":         {"up", func(ctx context.Context, r *rig, _ []string) error { return r.up(ctx) }},
-	"down":       {"down", func(ctx context.Context, r *rig, _ []string) error { return r.down(ctx) }},
-	"status":     {"status", func(ctx context.Context, r *rig, _ []string) error { return r.status(ctx) }},
-	"addons":     {"addons                             apply the add-ons again", func(ctx context.Context, r *rig, _ []string) error { return r.addons(ctx) }},
-	"exec":       {"exec COMMAND [ARGUMENT...]         in the cluster's network, with KUBECONFIG set", runExec},
-	"shell":      {"shell", runShell},
-	"image":      {"image [flags] NAME OUT.tar FILE=PATH...   pack files into an image", runImage},
-	"load-image": {"load-image TAR...", runLoadImage},
-	"import":     {"import IMAGE=BINARY...             pack one static binary as an image and load it", runImport},
+	"build":      {"", "build the parts of the cluster", alone((*rig).build)},
+	"up":         {"", "start the cluster with its add-ons, building what is missing", alone((*rig).up)},
+	"down":       {"", "stop the cluster and forget its state", alone((*rig).down)},
+	"status":     {"", "say what runs", alone((*rig).status)},
+	"addons":     {"", "apply the add-ons again", alone((*rig).addons)},
+	"exec":       {"COMMAND [ARGUMENT...]", "run in the cluster's network, with KUBECONFIG set", runExec},
+	"shell":      {"", "the same with a shell", runShell},
+	"image":      {"[FLAGS] NAME OUT.tar FILE=PATH...", "pack files into an image", runImage},
+	"load-image": {"TAR...", "load packed images into the cluster", runLoadImage},
+	"import":     {"NAME=BINARY...", "pack a static binary as an image and load it", runImport},
+}
+
+// alone adapts what takes no arguments.
+func alone(do func(*rig, context.Context) error) func(context.Context, *rig, []string) error {
+	return func(ctx context.Context, r *rig, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("want no arguments, have %q", args)
+		}
+		return do(r, ctx)
+	}
 }
 
 func main() {
@@ -62,10 +72,10 @@ func run(ctx context.Context, args []string) error {
 }
 
 func usage() string {
-	lines := make([]string, 0, len(commands))
-	for _, c := range commands {
-		lines = append(lines, "  rig "+c.usage)
+	lines := []string{"usage:"}
+	for _, name := range sortedKeys(commands) {
+		c := commands[name]
+		lines = append(lines, fmt.Sprintf("  %-46s %s", "rig "+name+" "+c.arguments, c.does))
 	}
-	sort.Strings(lines)
-	return "usage:\n" + strings.Join(lines, "\n")
+	return strings.Join(lines, "\n")
 }

@@ -195,6 +195,23 @@ func together(work ...func() error) error {
 	return errors.Join(all...)
 }
 
+// allOrNone runs all at once; the first that fails stops the others, and only its error counts.
+func allOrNone(ctx context.Context, work ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stoppable := make([]func() error, 0, len(work))
+	for _, w := range work {
+		stoppable = append(stoppable, func() error {
+			if err := w(ctx); err != nil {
+				cancel(err)
+			}
+			return nil
+		})
+	}
+	_ = together(stoppable...)
+	return context.Cause(ctx)
+}
+
 // finish runs a command to its end; its error carries what the command said.
 func finish(cmd *exec.Cmd) (string, error) {
 	out, err := cmd.CombinedOutput()
