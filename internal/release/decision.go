@@ -24,7 +24,7 @@ type Reason string
 
 // The closed set of reasons. What each means for people is with the constants of the API package.
 const (
-	Stable_              Reason = "Stable"
+	StableServes         Reason = "Stable"
 	Adopting             Reason = "Adopting"
 	LetThrough           Reason = "LetThrough"
 	PreparingCanary      Reason = "Preparing"

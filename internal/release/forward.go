@@ -80,7 +80,7 @@ func (t *turn) adopt() {
 		t.say(Promoted, "%s", t.next.CauseDetail)
 		return
 	}
-	t.say(Stable_, "revision %s serves; a change will be held and released step by step", t.next.Stable.Revision)
+	t.say(StableServes, "revision %s serves; a change will be held and released step by step", t.next.Stable.Revision)
 }
 
 func (t *turn) lettingThrough() {
@@ -94,7 +94,7 @@ func (t *turn) lettingThrough() {
 	case !target.Held && target.RolledOut && target.Serving.UID != "":
 		t.leaveFor(Idle)
 		t.next.Stable = target.Serving
-		t.say(Stable_, "revision %s serves", target.Serving.Revision)
+		t.say(StableServes, "revision %s serves", target.Serving.Revision)
 	default:
 		t.say(LetThrough, "revision %s is rolled out at once: %s", t.next.Revision, t.next.CauseDetail)
 	}
