@@ -13,8 +13,6 @@ import (
 // Stamp is the identity of the record that a write follows from. An object carries the stamp of the last record that
 // was projected onto it, so that a late writer with an older record is found out.
 type Stamp struct {
-	// Key names the annotation; empty means StampAnnotation. Objects that several records project onto
-	// (a route with several splits) keep their stamps elsewhere.
 	UID      string
 	Sequence int64
 }
@@ -35,7 +33,7 @@ func ParseStamp(text string) (Stamp, error) {
 	return Stamp{UID: uid, Sequence: n}, nil
 }
 
-// overtakes says whether what is on the object comes from a later record of the same object than s.
+// overtakenBy says whether what is on the object comes from a later record of the same object than s.
 func (s Stamp) overtakenBy(live client.Object) bool {
 	text, ok := live.GetAnnotations()[v1alpha1.StampAnnotation]
 	if !ok {

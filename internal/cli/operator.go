@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/discovery"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/controllers"
+	"slipway.dev/slipway/internal/prom"
+	"slipway.dev/slipway/internal/store"
+)
+
+type operatorOptions struct {
+	config         string
+	namespace      string
+	leaderElect    bool
+	metricsAddress string
+	healthAddress  string
+	pprofAddress   string
+	workers        int
+	verbosity      int
+}
+
+func operatorCommand() *cobra.Command {
+	o := operatorOptions{}
+	c := &cobra.Command{
+		Use:   "operator",
+		Short: "Run the operator",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return runOperator(signals.SetupSignalHandler(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.config, "config", "/etc/slipway/config.yaml", "configuration: the Prometheus endpoints that releases may name")
+	f.StringVar(&o.namespace, "namespace", "", "look after this namespace only; empty: all")
+	f.BoolVar(&o.leaderElect, "leader-elect", false, "act only while holding the lease, so that several replicas may run")
+	f.StringVar(&o.metricsAddress, "metrics-address", ":8080", "where /metrics is served; 0 switches it off")
+	f.StringVar(&o.healthAddress, "health-address", ":8081", "where /healthz and /readyz are served")
+	f.StringVar(&o.pprofAddress, "pprof-address", "", "where profiles are served, such as localhost:6060; empty: nowhere")
+	f.IntVar(&o.workers, "workers", 4, "how many releases are looked at at the same time")
+	f.IntVarP(&o.verbosity, "verbosity", "v", 0, "how much is logged: 0 changes, 1 decisions, 2 the flow")
+	return c
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(s))
+	utilruntime.Must(v1alpha1.AddToScheme(s))
+	return s
+}
+
+func runOperator(ctx context.Context, o operatorOptions) error {
+	log := zap.New(zap.Level(zapLevel(o.verbosity)))
+	ctrl.SetLogger(log)
+	config, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(o, log)
+	if err != nil {
+		return err
+	}
+	if err := wire(ctx, mgr, o, config); err != nil {
+		return err
+	}
+	log.Info("Starting operator", "version", Version(), "namespace", o.namespace, "endpoints", len(config.Endpoints))
+	return mgr.Start(ctx)
+}
+
+func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
+	restConfig, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w", err)
+	}
+	// A release is a handful of writes; what limits us is the API server's own fairness.
+	restConfig.QPS, restConfig.Burst = 100, 200
+	lease, renew, retry := 15*time.Second, 10*time.Second, 2*time.Second
+	options := ctrl.Options{
+		Scheme: scheme(), Logger: log,
+		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress: o.healthAddress, PprofBindAddress: o.pprofAddress,
+		LeaderElection: o.leaderElect, LeaderElectionID: "slipway.dev", LeaderElectionReleaseOnCancel: true,
+		LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &retry,
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}: {Transform: slimPod},
+		}},
+	}
+	if o.namespace != "" {
+		options.Cache.DefaultNamespaces = map[string]cache.Config{o.namespace: {}}
+	}
+	mgr, err := ctrl.NewManager(restConfig, options)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// slimPod keeps of a cached pod what a canary is looked at by: whose it is, and what its status says.
+func slimPod(o any) (any, error) {
+	pod, ok := o.(*corev1.Pod)
+	if !ok {
+		return o, nil
+	}
+	pod.ManagedFields, pod.Annotations = nil, nil
+	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName, Containers: imagesOf(pod.Spec.Containers), InitContainers: imagesOf(pod.Spec.InitContainers)}
+	return pod, nil
+}
+
+func imagesOf(containers []corev1.Container) []corev1.Container {
+	var out []corev1.Container
+	for _, c := range containers {
+		out = append(out, corev1.Container{Name: c.Name, Image: c.Image})
+	}
+	return out
+}
+
+// wire puts the parts together. Routers and dialects are named where they are used, never registered by themselves.
+func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.Config) error {
+	looks := make(chan event.GenericEvent, 1024)
+	sampler, err := prom.NewSampler(prom.Options{
+		Config: config, Clock: clock.RealClock{}, Log: mgr.GetLogger().WithName("prometheus"), Notify: notifier(looks),
+	})
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(sampler); err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(sampler); err != nil {
+		return err
+	}
+	writes := store.New(mgr.GetClient())
+	if err := controllers.SetupTraffic(mgr, trafficOptions(mgr, writes, o)); err != nil {
+		return err
+	}
+	discover, err := discovery.NewDiscoveryClientForConfig(mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	releases := &controllers.CanaryReconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Store: writes,
+		Events: mgr.GetEventRecorder("slipway"), Judge: controllers.NewBench(sampler),
+		Endpoints: config.Names(), Now: time.Now,
+		Guard: &controllers.AdmissionCheck{Live: mgr.GetAPIReader(), Served: func() (*metav1.APIResourceList, error) {
+			return discover.ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
+		}},
+		Metrics: controllers.NewMetrics(metrics.Registry),
+	}
+	return releases.Setup(ctx, mgr, looks, o.workers)
+}
