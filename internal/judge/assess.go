@@ -91,6 +91,8 @@ type MetricAssessment struct {
 	Weight float64 // its part of the risk of a false rollback; a limit has another of the same size
 	// Canary and Stable are the counts of this step, for display; warm-up and settling are in them.
 	Canary, Stable ArmCount
+	// RatioLow and RatioHigh bound the ratio of the rates, canary to stable. 0 and +Inf where nothing is shown.
+	RatioLow, RatioHigh float64
 	// Difference of the rates, canary less stable, and the interval for it. ±1 where nothing is shown.
 	Difference, DifferenceLow, DifferenceHigh float64
 	LogHarm, LogLimit, LogPromote             float64
@@ -201,6 +203,7 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 	out.Difference = out.Canary.Rate() - out.Stable.Rate()
 	view := snapshot{counts: m.Step.counts(), baseline: m.Stable.rate(), noise: max(1, m.Phi)}
 	out.DifferenceLow, out.DifferenceHigh = view.difference(p.FalseRollbackRisk, p.BadPromotionRisk)
+	out.RatioLow, out.RatioHigh = view.ratio(p.FalseRollbackRisk, p.BadPromotionRisk)
 	out.CanaryRequestsNeeded = m.needed(p, mp, s.mem.Share)
 	out.Detail = out.sentence(p)
 	return out

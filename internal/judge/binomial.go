@@ -30,12 +30,30 @@ func incompleteBeta(x, a, b float64) float64 {
 	return max(0, 1-front*betaFraction(1-x, b, a)/b)
 }
 
-// logBeta is log B(a, b).
+// logBeta is log B(a, b). Great arguments go by Stirling's series, in which the great terms are taken together before
+// they cancel.
 func logBeta(a, b float64) float64 {
+	if min(a, b) >= stirlingFrom {
+		if a > b {
+			a, b = b, a
+		}
+		sum := a + b
+		return (a-.5)*math.Log(a/sum) + b*math.Log1p(-a/sum) - .5*math.Log(b) + .5*math.Log(2*math.Pi) +
+			stirling(a) + stirling(b) - stirling(sum)
+	}
 	la, _ := math.Lgamma(a)
 	lb, _ := math.Lgamma(b)
 	lab, _ := math.Lgamma(a + b)
 	return la + lb - lab
+}
+
+// stirlingFrom is where the series below has all the digits.
+const stirlingFrom = 20
+
+// stirling is what Stirling's formula for log Γ(z) lacks (DLMF 5.11.1).
+func stirling(z float64) float64 {
+	w := 1 / (z * z)
+	return (1./12 - w*(1./360-w*(1./1260-w*(1./1680-w/1188)))) / z
 }
 
 // betaFraction is the continued fraction of the incomplete beta function (DLMF 8.17.22).

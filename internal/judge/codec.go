@@ -53,19 +53,6 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Clone is a copy that shares nothing with s.
-func (s *State) Clone() *State {
-	text, err := s.MarshalText()
-	out := &State{}
-	if err == nil {
-		err = out.UnmarshalText(text)
-	}
-	if err != nil {
-		panic(err) // a state that Observe left cannot fail to be written and read
-	}
-	return out
-}
-
 // Equal reports whether two states remember the same, bit for bit.
 func (s *State) Equal(o *State) bool {
 	a, errA := s.MarshalText()

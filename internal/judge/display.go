@@ -27,6 +27,14 @@ func (s snapshot) log(grid []float64, m margin) float64 {
 	return logOnce(grid, terms{counts: s.counts, margin: m, baseline: s.baseline, noise: s.noise, logCap: uncapped})
 }
 
+// ratio is the interval for p_c/p_s: what the canary is shown to exceed, and to stay below.
+func (s snapshot) ratio(riskLow, riskHigh float64) (low, high float64) {
+	if s.nc <= 0 || s.ns <= 0 {
+		return 0, math.Inf(1)
+	}
+	return s.ratioLower(riskLow), s.ratioUpper(riskHigh)
+}
+
 // ratioLower is the greatest ratio of the rates that the data show to be exceeded; 0 for none.
 func (s snapshot) ratioLower(risk float64) float64 {
 	return lastTrue(1e-4, 1e4, 0, func(rho float64) bool {

@@ -5,7 +5,7 @@ import "slices"
 const (
 	// mostCanaryPods and mostStablePods bound how many pods are remembered one by one. Counts of further pods are in
 	// all sums; what is lost is only that they are told apart.
-	mostCanaryPods = 32
+	mostCanaryPods = 64
 	mostStablePods = 256
 
 	// recentSlots slots of slotSeconds hold the counts of the last two minutes, the newest slot being begun.
@@ -45,7 +45,7 @@ func slotIndex(slot int64) int {
 // podIndex finds a pod's place by its name.
 type podIndex map[string]int
 
-// enter gives each pod of an arm a place, as far as there are places.
+// enter gives each pod of an arm that has a name a place, as far as there are places.
 func (x *podIndex) enter(names []string, pods []PodCount, most int) []string {
 	if *x == nil {
 		*x = make(podIndex, len(pods))
@@ -54,7 +54,7 @@ func (x *podIndex) enter(names []string, pods []PodCount, most int) []string {
 		}
 	}
 	for i := range pods {
-		if _, known := (*x)[pods[i].Pod]; !known && len(names) < most {
+		if _, known := (*x)[pods[i].Pod]; !known && pods[i].Pod != "" && len(names) < most {
 			(*x)[pods[i].Pod] = len(names)
 			names = append(names, pods[i].Pod)
 		}

@@ -49,10 +49,10 @@ func (s *split) log() float64 {
 		return 0
 	}
 	edge := min(max(s.In/(s.In+s.Out), s.Wanted*(1-shareSlack)), min(s.Wanted*(1+shareSlack), 1-1e-9))
-	return s.Mixture - s.In*math.Log(edge) - s.Out*math.Log1p(-edge)
+	return logMixtureAgainst(s.Mixture, s.In, s.Out, edge)
 }
 
-// logShare is the log evidence of one count against one share, with a uniform mixture over all others.
-func logShare(wanted, canary, all float64) float64 {
-	return logBeta(canary+1, all-canary+1) - canary*math.Log(wanted) - (all-canary)*math.Log1p(-wanted)
+// logMixtureAgainst is the log likelihood ratio of a mixture over all shares against one share.
+func logMixtureAgainst(mixture, in, out, share float64) float64 {
+	return mixture - in*math.Log(share) - out*math.Log1p(-share)
 }

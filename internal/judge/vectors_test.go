@@ -2,9 +2,12 @@ package judge
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -68,7 +71,7 @@ var vectorKinds = map[string]func(*testing.T, vector) []float64{
 	"share": func(_ *testing.T, v vector) []float64 {
 		var got []float64
 		for _, row := range v.Rows {
-			got = append(got, logShare(v.Wanted, row[0], row[1]))
+			got = append(got, logMixtureAgainst(logBeta(row[0]+1, row[1]-row[0]+1), row[0], row[1]-row[0], v.Wanted))
 		}
 		return got
 	},
@@ -205,11 +208,18 @@ func vectorBound(t *testing.T, v vector) []float64 {
 
 func vectorDelta(t *testing.T, v vector) []float64 {
 	t.Helper()
-	var samples []float64
-	if err := json.Unmarshal(v.Samples, &samples); err != nil {
-		t.Fatalf("samples: %v", err)
+	var series [][]float64
+	if json.Unmarshal(v.Samples, &series) != nil {
+		series = make([][]float64, 1)
+		if err := json.Unmarshal(v.Samples, &series[0]); err != nil {
+			t.Fatalf("samples: %v", err)
+		}
 	}
-	return []float64{Increase(samples)}
+	sum := 0.0
+	for _, samples := range series {
+		sum += Increase(samples)
+	}
+	return []float64{sum}
 }
 
 // exactMean is E[e] over both arms' binomials, one bet.
@@ -233,6 +243,9 @@ func logBinomial(n, x, p float64) float64 {
 
 func TestVectors(t *testing.T) {
 	raw, err := os.ReadFile(*vectorFile)
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(*vectorFile) {
+		raw, err = os.ReadFile(filepath.Join("..", "..", *vectorFile)) // named from the root of the repository
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

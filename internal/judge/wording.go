@@ -27,7 +27,7 @@ func (s *State) sentence(a *Assessment, decider int) string {
 	}
 	b.WriteString(a.Metrics[decider].Detail)
 	if a.Reason == NotEnoughTraffic {
-		b.WriteString("; " + stillNeeded(a))
+		b.WriteString("; " + s.stillNeeded(a))
 	}
 	return b.String()
 }
@@ -56,16 +56,28 @@ func (s *State) headline(a *Assessment) string {
 }
 
 // stillNeeded says how far away the gate is.
-func stillNeeded(a *Assessment) string {
+func (s *State) stillNeeded(a *Assessment) string {
 	switch {
 	case a.PromoteProgress >= 1:
 		return fmt.Sprintf("harm evidence over all metrics is %s, and no gate is passed above %d", number(a.HarmEvidence), healthGate)
 	case a.CanaryRequests == 0:
 		return "the canary has served no requests in this step"
+	case !s.anyWarm():
+		return "all of it is warm-up or settling so far, or has nothing to be compared with"
 	case math.IsInf(a.CanaryRequestsNeeded, 1):
 		return "at the present rates the gate is not in reach"
 	}
 	return fmt.Sprintf("about %s more canary requests are needed", grouped(math.Ceil(a.CanaryRequestsNeeded)))
+}
+
+// anyWarm reports whether any interval of this step could be evidence of health.
+func (s *State) anyWarm() bool {
+	for i := range s.mem.Metrics {
+		if s.mem.Metrics[i].StepWarm.Canary.N > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // words is "0.52% (26/5,000)".
