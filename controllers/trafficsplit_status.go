@@ -1,0 +1,181 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/gatewayapi"
+)
+
+// maxMessageLength is the API's limit for a message in status.routes.
+const maxMessageLength = 1024
+
+// splitProblem is why a spec cannot be followed.
+type splitProblem struct{ reason, message string }
+
+type statusInput struct {
+	run      v1alpha1.SplitRun
+	verdicts []traffic.Verdict
+	refusal  *splitProblem
+	done     bool
+}
+
+// splitRefusal is the first thing in the spec that cannot be followed, or nil.
+func splitRefusal(f splitFacts) *splitProblem {
+	if c := f.conflict; c != nil {
+		return &splitProblem{reasonConflicted, fmt.Sprintf("TrafficSplit %s is older and already splits the traffic to Service %s in HTTPRoute %s",
+			c.Holder, c.Service, c.Route)}
+	}
+	for _, r := range f.routes {
+		if p := routeRefusal(f, r); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
+	if r.live == nil {
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("HTTPRoute %s does not exist", r.ref.Name)}
+	}
+	split := routeSplit(f.split, r.ref, f.split.Status.Run, nil)
+	if !gatewayapi.Sends(r.live, split) {
+		where := "no rule"
+		if r.ref.SectionName != "" {
+			where = fmt.Sprintf("no rule with the name %s", r.ref.SectionName)
+		}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %s sends to Service %s", where, r.ref.Name, split.Service)}
+	}
+	var unsupported *traffic.UnsupportedError
+	if errors.As(r.refusal, &unsupported) {
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %s: %s", r.ref.Name, unsupported)}
+	}
+	return nil
+}
+
+func splitStatus(f splitFacts, in statusInput) v1alpha1.TrafficSplitStatus {
+	status := *f.split.Status.DeepCopy()
+	status.ObservedGeneration = ptr.To(f.split.Generation)
+	status.Run = in.run
+	status.Routes = routeStatuses(f, in)
+	accepted := acceptedCondition(in.refusal)
+	applied := appliedCondition(f, in)
+	set := func(c metav1.Condition) {
+		c.ObservedGeneration = f.split.Generation
+		c.LastTransitionTime = metav1.NewTime(f.now)
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	set(accepted)
+	set(applied)
+	set(readyCondition(f, in, applied))
+	setWhile := func(kind string, on bool, c metav1.Condition) {
+		if !on {
+			meta.RemoveStatusCondition(&status.Conditions, kind)
+			return
+		}
+		set(metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: c.Reason, Message: c.Message})
+	}
+	setWhile(v1alpha1.ConditionStalled, in.refusal != nil, accepted)
+	setWhile(v1alpha1.ConditionReconciling, in.refusal == nil && applied.Status != metav1.ConditionTrue, applied)
+	return status
+}
+
+func acceptedCondition(refusal *splitProblem) metav1.Condition {
+	if refusal != nil {
+		return metav1.Condition{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: refusal.reason, Message: refusal.message}
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAccepted,
+		Message: "every route sends to the Service and is served by a data plane that divides traffic by weight",
+	}
+}
+
+// appliedCondition is about what the spec asks for: a record on the way there does not make it True.
+func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionTrafficApplied, Status: metav1.ConditionFalse}
+	if in.run.Sequence == nil {
+		c.Reason, c.Message = reasonNotStarted, "nothing was written: see Accepted"
+		return c
+	}
+	for i, v := range in.verdicts {
+		if v.State == traffic.True {
+			continue
+		}
+		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("HTTPRoute %s: %s", f.routes[i].ref.Name, v.Message)
+		if v.State == traffic.Unknown {
+			c.Status = metav1.ConditionUnknown
+		}
+		if by := f.routes[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
+			c.Reason, c.Message = reasonContested, contestedMessage(f.routes[i].ref.Name, by)
+		}
+		return c
+	}
+	if !in.done {
+		c.Reason, c.Message = reasonFeathering, "backends are entering or leaving: "+sharesText(in.run.Backends)
+		return c
+	}
+	c.Status, c.Reason, c.Message = metav1.ConditionTrue, reasonApplied, "every route carries "+sharesText(in.run.Backends)
+	return c
+}
+
+func contestedMessage(route, by string) string {
+	return fmt.Sprintf("HTTPRoute %s: field manager %q writes over the split again and again, so it is put back more and more rarely", route, by)
+}
+
+func readyCondition(f splitFacts, in statusInput, applied metav1.Condition) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: applied.Reason, Message: applied.Message}
+	switch {
+	case in.refusal != nil:
+		c.Reason, c.Message = in.refusal.reason, in.refusal.message
+	case !f.split.DeletionTimestamp.IsZero():
+		c.Reason, c.Message = v1alpha1.ReasonDeleting, "the routes are being made what their users wrote"
+	default:
+		c.Status = applied.Status
+	}
+	return c
+}
+
+func routeStatuses(f splitFacts, in statusInput) []v1alpha1.RouteStatus {
+	out := make([]v1alpha1.RouteStatus, 0, len(f.routes))
+	for i, r := range f.routes {
+		s := v1alpha1.RouteStatus{Kind: "HTTPRoute", Name: r.ref.Name}
+		for _, old := range f.split.Status.Routes {
+			if old.Name == r.ref.Name {
+				s.Repairs, s.RepairedFrom = old.Repairs, old.RepairedFrom
+			}
+		}
+		if len(r.controllers) > 0 {
+			s.ControllerName = r.controllers[0]
+		}
+		v := in.verdicts[i]
+		s.Applied = metav1.ConditionStatus(v.State.String())
+		s.Message = truncated(v.Message)
+		if in.run.Sequence == nil {
+			s.Applied, s.Message = metav1.ConditionFalse, "nothing was written: see the condition Accepted"
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func truncated(message string) string {
+	if len(message) <= maxMessageLength {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessageLength-3], "") + "..."
+}
+
+func sharesText(backends []v1alpha1.WeightedBackend) string {
+	parts := make([]string, 0, len(backends))
+	for _, b := range backends {
+		parts = append(parts, fmt.Sprintf("%s %d", b.Name, ptr.Deref(b.Weight, 0)))
+	}
+	return strings.Join(parts, ", ")
+}

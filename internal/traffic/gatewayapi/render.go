@@ -1,0 +1,138 @@
+// Package gatewayapi translates splits into Gateway API HTTPRoutes. It is pure: routes in, routes out. It works on
+// untyped objects, so that fields which it does not know come back as they were, and it changes nothing but the
+// backendRefs of rules that send to a split's Service and one annotation.
+package gatewayapi
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/traffic"
+)
+
+// maxRefs is Gateway API's limit for the backendRefs of a rule.
+const maxRefs = 16
+
+// Render returns the route as it is to be in order to carry exactly the intent.
+func (HTTPRoute) Render(route *unstructured.Unstructured, intent traffic.Intent) (*unstructured.Unstructured, error) {
+	was := recordOf(route, intent)
+	if err := overtaken(was, intent); err != nil {
+		return nil, err
+	}
+	out := route.DeepCopy()
+	now := record{splits: slices.Clone(intent.Splits)}
+	for i, rule := range rulesOf(out) {
+		at := ruleID{i, text(rule, "name")}
+		own, divided, err := renderRule(rule, at, was, intent, route.GetNamespace())
+		if err != nil {
+			return nil, err
+		}
+		if divided {
+			now.rules = append(now.rules, own)
+		}
+	}
+	annotate(out, now)
+	return out, nil
+}
+
+// Restore returns the route as its user wrote it.
+func (r HTTPRoute) Restore(route *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	return r.Render(route, traffic.Intent{})
+}
+
+// renderRule changes the backendRefs of one rule to carry the intent, and returns the user's own ones if any is divided.
+func renderRule(rule map[string]any, at ruleID, was record, intent traffic.Intent, namespace string) (ownRule, bool, error) {
+	live := refsOf(rule)
+	own := ownRefs(live, at, was, namespace)
+	portions := portionsFor(own, at, intent, namespace)
+	next := compose(own, portions)
+	if len(next) > maxRefs {
+		return ownRule{}, false, fmt.Errorf("render rule %d: %w", at.index,
+			traffic.Unsupported(routeKind, fmt.Sprintf("more than %d backendRefs in a rule", maxRefs)))
+	}
+	if !slices.EqualFunc(live, next, func(a, b backendRef) bool { return reflect.DeepEqual(a, b) }) {
+		rule["backendRefs"] = untyped(next)
+	}
+	kept := ownRule{index: at.index, name: at.name}
+	for _, ref := range own {
+		kept.refs = append(kept.refs, ownRef{ref.key(namespace), ref.weight()})
+	}
+	divided := slices.ContainsFunc(portions, func(p *portion) bool { return p != nil })
+	return kept, divided, nil
+}
+
+// portionsFor has, for each of the user's own backendRefs, what a split makes of it. One without weight has nothing to
+// divide.
+func portionsFor(own []backendRef, at ruleID, intent traffic.Intent, namespace string) []*portion {
+	out := make([]*portion, len(own))
+	for _, s := range intent.Splits {
+		if s.SectionName != "" && s.SectionName != at.name {
+			continue
+		}
+		p := portionOf(s)
+		for i, ref := range own {
+			if ref.isService(s.Service, namespace) && effective(ref.weight()) > 0 {
+				out[i] = &p
+			}
+		}
+	}
+	return out
+}
+
+// compose is the list of backendRefs of a rule: the user's own ones in their order and then the added ones, because data
+// planes name what they make for a backend by its position.
+func compose(own []backendRef, portions []*portion) []backendRef {
+	if !slices.ContainsFunc(portions, func(p *portion) bool { return p != nil }) {
+		return own
+	}
+	lone := make([]int64, len(own))
+	for i, ref := range own {
+		lone[i] = ref.weight()
+	}
+	w := apportion(lone, portions)
+	var out, added []backendRef
+	for i, ref := range own {
+		if int64(w.own[i]) == effective(ref.weight()) {
+			out = append(out, ref)
+		} else {
+			out = append(out, ref.weighing(int64(w.own[i])))
+		}
+		for j, weight := range w.added[i] {
+			added = append(added, ref.with(portions[i].added[j].Name, int64(weight)))
+		}
+	}
+	return append(out, added...)
+}
+
+// overtaken fails when the route follows a later record of one of the intent's splits.
+func overtaken(was record, intent traffic.Intent) error {
+	for _, on := range was.splits {
+		for _, s := range intent.Splits {
+			if s.UID == on.UID && s.Sequence < on.Sequence {
+				return fmt.Errorf("render split %q at sequence %d, route is at %d: %w", s.Name, s.Sequence, on.Sequence, traffic.ErrOvertaken)
+			}
+		}
+	}
+	return nil
+}
+
+func annotate(route *unstructured.Unstructured, now record) {
+	annotations := route.GetAnnotations()
+	if len(now.splits) > 0 {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[v1alpha1.SplitAnnotation] = now.String()
+		route.SetAnnotations(annotations)
+		return
+	}
+	if _, on := annotations[v1alpha1.SplitAnnotation]; !on {
+		return
+	}
+	delete(annotations, v1alpha1.SplitAnnotation)
+	route.SetAnnotations(annotations)
+}
