@@ -55,7 +55,7 @@ func (r *rig) buildKit(ctx context.Context, k kit) error {
 	if err != nil {
 		return err
 	}
-	if err := step("pack images", func() error { return k.packImages() }); err != nil {
+	if err := step("pack images", k.packImages); err != nil {
 		return err
 	}
 	say("Built in %s.", time.Since(began).Round(time.Second))
@@ -302,14 +302,14 @@ func lock(path, waitingFor string) (unlock func(), err error) {
 		return nil, err
 	}
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-		return func() { file.Close() }, nil
+		return func() { _ = file.Close() }, nil
 	}
 	say("Waiting for %s (%s)", waitingFor, path)
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return func() { file.Close() }, nil
+	return func() { _ = file.Close() }, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -80,7 +80,7 @@ func (r *rig) keep(ctx context.Context) error {
 
 // anything tells whether a cluster left traces, alive or not.
 func (r *rig) anything() bool {
-	if _, err := os.Stat(r.netns()); err == nil {
+	if exists(r.netns()) {
 		return true
 	}
 	for _, daemon := range daemons {
@@ -169,7 +169,7 @@ func (r *rig) startControlPlane(ctx context.Context, k kit) error {
 	if err := step("apply CRDs", func() error { return r.applyCRDs(ctx, k) }); err != nil {
 		return err
 	}
-	if err := r.await(ctx, "containerd", 3*time.Minute, func() bool { _, err := os.Stat(r.imagesMark()); return err == nil }); err != nil {
+	if err := r.await(ctx, "containerd", 3*time.Minute, func() bool { return exists(r.imagesMark()) }); err != nil {
 		return fmt.Errorf("load images: %w", err)
 	}
 	if err := step("start controllers, scheduler, proxy and kubelet", func() error { return r.startNode(ctx) }); err != nil {
@@ -291,7 +291,7 @@ func (r *rig) cgroup() string { return "slipway-rig-" + r.name }
 // cgroupDirs is one folder for cgroup v2, or one for each controller of v1.
 func (r *rig) cgroupDirs() []string {
 	const root = "/sys/fs/cgroup"
-	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
+	if exists(filepath.Join(root, "cgroup.controllers")) {
 		return []string{filepath.Join(root, r.cgroup())}
 	}
 	var dirs []string
@@ -343,8 +343,8 @@ func runExec(_ context.Context, r *rig, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("exec: want a command")
 	}
-	if _, err := os.Stat(r.netns()); err != nil {
-		return fmt.Errorf("rig %q is not up: %w", r.name, err)
+	if !exists(r.netns()) {
+		return fmt.Errorf("rig %q is not up: there is no %s", r.name, r.netns())
 	}
 	nsenter, err := exec.LookPath("nsenter")
 	if err != nil {

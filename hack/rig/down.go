@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 // down ends the cluster and forgets its state; logs stay.
 func (r *rig) down(_ context.Context) error {
-	if _, err := os.Stat(r.dir); err != nil {
+	if !exists(r.dir) {
 		say("No rig in %s.", r.dir)
 		return nil
 	}
@@ -102,9 +103,9 @@ func (r *rig) emptyCgroups() bool {
 			}
 			return nil
 		})
-		for i := len(dirs) - 1; i >= 0; i-- { // children first
-			killAll(dirs[i])
-			gone = syscall.Rmdir(dirs[i]) == nil && gone
+		for _, dir := range slices.Backward(dirs) { // children first
+			killAll(dir)
+			gone = syscall.Rmdir(dir) == nil && gone
 		}
 	}
 	return gone
@@ -162,7 +163,7 @@ func (r *rig) removeNetwork() error {
 	for _, file := range remembered {
 		_ = os.Remove(file)
 	}
-	if _, err := os.Stat(r.netns()); err != nil {
+	if !exists(r.netns()) {
 		return nil
 	}
 	_, err := finish(r.hostCommand(context.Background(), "ip", "netns", "del", r.name))

@@ -22,7 +22,7 @@ const (
 func (r *rig) netns() string { return "/run/netns/" + r.name }
 
 func (r *rig) makeNetwork(ctx context.Context) error {
-	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+	if !exists("/proc/sys/net/bridge") {
 		if _, err := finish(r.hostCommand(ctx, "modprobe", "br_netfilter")); err != nil {
 			return fmt.Errorf("services need bridged traffic to pass the packet filter: %w", err)
 		}

@@ -56,10 +56,7 @@ func (k kit) crds() string             { return filepath.Join(k.dir, "crds") }
 // complete is written last, so that an interrupted build is never taken for a whole one.
 func (k kit) completeMark() string { return filepath.Join(k.dir, "complete") }
 
-func (k kit) complete() bool {
-	_, err := os.Stat(k.completeMark())
-	return err == nil
-}
+func (k kit) complete() bool { return exists(k.completeMark()) }
 
 func (r *rig) partsSource() string { return filepath.Join(r.project, "hack", "rig", "parts") }
 

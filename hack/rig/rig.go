@@ -58,7 +58,7 @@ func projectRoot() (string, error) {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "hack", "rig", "parts", "go.mod")); err == nil {
+		if exists(filepath.Join(dir, "hack", "rig", "parts", "go.mod")) {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)
@@ -74,6 +74,11 @@ func valueOr(value, otherwise string) string {
 		return otherwise
 	}
 	return value
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (r *rig) path(elements ...string) string {

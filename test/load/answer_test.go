@@ -10,17 +10,19 @@ import (
 )
 
 // answering is a server that gives the same answer always.
-func answering(t *testing.T, code int, version string) string {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if version != "" {
-			w.Header().Set(VersionHeader, version)
-			w.Header().Set(PodHeader, "pod-1")
-		}
-		w.WriteHeader(code)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+func answering(code int, version string) func(*testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if version != "" {
+				w.Header().Set(VersionHeader, version)
+				w.Header().Set(PodHeader, "pod-1")
+			}
+			w.WriteHeader(code)
+		}))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
 }
 
 // hanging is a server that answers later than a test waits.
@@ -70,12 +72,12 @@ func TestOutcomeIsToldByWhoAnswered(t *testing.T) {
 		target func(*testing.T) string
 		want   func(Counts) int64
 	}{
-		"an answer of the shop is ok":                                 {func(t *testing.T) string { return answering(t, 200, "v1") }, ok},
-		"a client error of the shop is no failure of the release":     {func(t *testing.T) string { return answering(t, 404, "v1") }, ok},
-		"an error with the version header is the application's":       {func(t *testing.T) string { return answering(t, 500, "v1") }, byApplication},
-		"an unavailable with the version header is the application's": {func(t *testing.T) string { return answering(t, 503, "v1") }, byApplication},
-		"an error without the header comes from the gateway":          {func(t *testing.T) string { return answering(t, 503, "") }, bySwitching},
-		"a missing route is a failure of switching":                   {func(t *testing.T) string { return answering(t, 404, "") }, bySwitching},
+		"an answer of the shop is ok":                                 {answering(200, "v1"), ok},
+		"a client error of the shop is no failure of the release":     {answering(404, "v1"), ok},
+		"an error with the version header is the application's":       {answering(500, "v1"), byApplication},
+		"an unavailable with the version header is the application's": {answering(503, "v1"), byApplication},
+		"an error without the header comes from the gateway":          {answering(503, ""), bySwitching},
+		"a missing route is a failure of switching":                   {answering(404, ""), bySwitching},
 		"a refused connection is a failure of switching":              {refusing, bySwitching},
 		"a timeout is a failure of switching":                         {hanging, bySwitching},
 		"an answer that breaks off is a failure of switching":         {breaking, bySwitching},
@@ -122,7 +124,7 @@ func TestHostHeaderIsSent(t *testing.T) {
 
 func TestAttackEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	attack, err := Start(ctx, Options{Target: answering(t, 200, "v1"), RatePerSecond: 10, MaxDuration: time.Hour})
+	attack, err := Start(ctx, Options{Target: answering(200, "v1")(t), RatePerSecond: 10, MaxDuration: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

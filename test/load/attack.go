@@ -55,7 +55,7 @@ func Start(ctx context.Context, options Options) (*Attack, error) {
 		return nil, err
 	}
 	// A worker waits for its answer, so at most rate times timeout are at work.
-	workers := uint64(options.RatePerSecond) * uint64(options.Timeout/time.Second+1)
+	workers := uint64(options.RatePerSecond) * uint64(options.Timeout/time.Second+1) //nolint:gosec // both were checked to be positive
 	attacker := vegeta.NewAttacker(
 		vegeta.Timeout(options.Timeout),
 		vegeta.KeepAlive(true),

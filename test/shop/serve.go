@@ -132,16 +132,16 @@ func serve(ctx context.Context, args []string) error {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
-		return s.drain(web)
+		return s.drain(context.WithoutCancel(ctx), web)
 	}
 }
 
 // drain goes on answering until nobody sends any more.
-func (s *server) drain(web *http.Server) error {
+func (s *server) drain(ctx context.Context, web *http.Server) error {
 	s.draining.Store(true)
 	slog.Info("Draining", "time", drainTime)
-	time.Sleep(drainTime)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*drainTime)
+	sleep(ctx, drainTime)
+	ctx, cancel := context.WithTimeout(ctx, 2*drainTime)
 	defer cancel()
 	return web.Shutdown(ctx)
 }

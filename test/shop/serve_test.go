@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,16 +9,10 @@ import (
 	"slipway.dev/slipway/test/load"
 )
 
-func get(t *testing.T, s *server, path string) (*http.Response, string) {
-	t.Helper()
+func get(s *server, path string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	s.handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
-	response := recorder.Result()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
+	return recorder
 }
 
 func TestEveryAnswerSaysWhoAnswered(t *testing.T) {
@@ -31,12 +24,12 @@ func TestEveryAnswerSaysWhoAnswered(t *testing.T) {
 		"also a bad one":  {100, 500},
 	} {
 		t.Run(name, func(t *testing.T) {
-			response, body := get(t, newServer(behaviour{Version: "v2", ErrorPercent: c.errorPercent}, "pod-1"), "/")
-			if response.StatusCode != c.wantCode || response.Header.Get(load.VersionHeader) != "v2" || response.Header.Get(load.PodHeader) != "pod-1" {
-				t.Errorf("have %d with %v", response.StatusCode, response.Header)
+			response := get(newServer(behaviour{Version: "v2", ErrorPercent: c.errorPercent}, "pod-1"), "/")
+			if response.Code != c.wantCode || response.Header().Get(load.VersionHeader) != "v2" || response.Header().Get(load.PodHeader) != "pod-1" {
+				t.Errorf("have %d with %v", response.Code, response.Header())
 			}
-			if want := `{"pod":"pod-1","version":"v2"}`; strings.TrimSpace(body) != want {
-				t.Errorf("have %s", body)
+			if want := `{"pod":"pod-1","version":"v2"}`; strings.TrimSpace(response.Body.String()) != want {
+				t.Errorf("have %s", response.Body)
 			}
 		})
 	}
@@ -46,8 +39,8 @@ func TestErrorsComeInTheShareThatWasAsked(t *testing.T) {
 	s := newServer(behaviour{ErrorPercent: 2.5}, "pod-1")
 	for roll, want := range map[float64]int{0: 500, 2.4: 500, 2.5: 200, 99: 200} {
 		s.roll = func() float64 { return roll }
-		if response, _ := get(t, s, "/"); response.StatusCode != want {
-			t.Errorf("rolled %g: have %d, want %d", roll, response.StatusCode, want)
+		if response := get(s, "/"); response.Code != want {
+			t.Errorf("rolled %g: have %d, want %d", roll, response.Code, want)
 		}
 	}
 }
@@ -55,9 +48,9 @@ func TestErrorsComeInTheShareThatWasAsked(t *testing.T) {
 func TestMetricsHaveBothResultsFromTheStart(t *testing.T) {
 	s := newServer(behaviour{}, "pod-1")
 	for _, path := range []string{"/", "/", "/healthz"} {
-		get(t, s, path)
+		get(s, path)
 	}
-	_, metrics := get(t, s, "/metrics")
+	metrics := get(s, "/metrics").Body.String()
 	for _, want := range []string{`shop_requests_total{result="ok"} 2`, `shop_requests_total{result="failed"} 0`, `shop_request_duration_seconds_count 2`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("%s is missing in:\n%s", want, metrics)
@@ -67,14 +60,14 @@ func TestMetricsHaveBothResultsFromTheStart(t *testing.T) {
 
 func TestADrainingPodIsNotReadyButAnswers(t *testing.T) {
 	s := newServer(behaviour{Version: "v1"}, "pod-1")
-	if response, _ := get(t, s, "/healthz"); response.StatusCode != 200 {
-		t.Errorf("not ready before: %d", response.StatusCode)
+	if response := get(s, "/healthz"); response.Code != 200 {
+		t.Errorf("not ready before: %d", response.Code)
 	}
 	s.draining.Store(true)
-	if response, _ := get(t, s, "/healthz"); response.StatusCode != 503 {
-		t.Errorf("ready while draining: %d", response.StatusCode)
+	if response := get(s, "/healthz"); response.Code != 503 {
+		t.Errorf("ready while draining: %d", response.Code)
 	}
-	if response, _ := get(t, s, "/"); response.StatusCode != 200 || response.Header.Get("Connection") != "close" {
-		t.Errorf("have %d, Connection %q", response.StatusCode, response.Header.Get("Connection"))
+	if response := get(s, "/"); response.Code != 200 || response.Header().Get("Connection") != "close" {
+		t.Errorf("have %d, Connection %q", response.Code, response.Header().Get("Connection"))
 	}
 }
