@@ -30,7 +30,7 @@ func Revision(t corev1.PodTemplateSpec) string {
 	canonical := withoutHash(t)
 	canonical.CreationTimestamp = metav1.Time{}
 	canonicalQuantities(reflect.ValueOf(canonical))
-	text, err := json.Marshal(canonical)
+	text, err := canonicalJSON(canonical)
 	if err != nil {
 		// Every field of a template marshals; a name that cannot be made is no name.
 		return ""
@@ -41,6 +41,38 @@ func Revision(t corev1.PodTemplateSpec) string {
 		name[i] = revisionAlphabet[int(sum[i])%len(revisionAlphabet)]
 	}
 	return string(name)
+}
+
+// canonicalJSON has sorted keys and no nulls: whether a null is written for what is absent is up to the version of the
+// library.
+func canonicalJSON(t *corev1.PodTemplateSpec) ([]byte, error) {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	var tree any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return nil, err
+	}
+	return json.Marshal(withoutNulls(tree))
+}
+
+func withoutNulls(node any) any {
+	switch n := node.(type) {
+	case map[string]any:
+		for key, value := range n {
+			if value == nil {
+				delete(n, key)
+				continue
+			}
+			n[key] = withoutNulls(value)
+		}
+	case []any:
+		for i := range n {
+			n[i] = withoutNulls(n[i])
+		}
+	}
+	return node
 }
 
 // SameTemplate compares as the Deployment controller does before it makes a ReplicaSet: by meaning (1000m is 1, an empty
