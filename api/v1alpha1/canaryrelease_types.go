@@ -30,13 +30,13 @@ type CanaryReleaseSpec struct {
 
 	// canary says how the canary runs. Absent: each of its fields has its default.
 	// +optional
-	// +default={}
+	// +default={"minReplicas":2}
 	Canary CanarySpec `json:"canary,omitzero"`
 
 	// analysis says what is measured and what is tolerated. Absent: each of its fields has its default, and errors and
 	// latency are judged as the data plane sees them.
 	// +optional
-	// +default={}
+	// +default={"prometheus":"default"}
 	Analysis AnalysisSpec `json:"analysis,omitzero"`
 
 	// suspend stops a release where it is: no step is left and nothing is promoted. Harm is still rolled back.
@@ -134,7 +134,6 @@ type CanarySpec struct {
 // AnalysisSpec says what is measured, what is tolerated and what risk of a wrong verdict is accepted.
 //
 // +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || self.metrics.all(m, self.metrics.exists_one(n, n.name == m.name))",message="analysis.metrics: each name must be used once; rename one of them"
 type AnalysisSpec struct {
 	// prometheus is the name of an endpoint in the operator's configuration. Default "default".
 	// +optional
@@ -144,19 +143,24 @@ type AnalysisSpec struct {
 	Prometheus string `json:"prometheus,omitempty"`
 
 	// falseRollbackRisk is the chance that a release within tolerance is ever rolled back: all metrics, whole release.
+	// Above 0%, below 100%. Default 5%.
+	// +optional
+	// +default="5%"
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]') && !self.startsWith('100')",message="falseRollbackRisk: must be above 0% and below 100%; no evidence is ever enough for a risk of 0%"
+	FalseRollbackRisk Percent `json:"falseRollbackRisk,omitempty"`
+
+	// badPromotionRisk is the chance that a release at or over tolerance is promoted. Above 0%, below 100%.
 	// Default 5%.
 	// +optional
 	// +default="5%"
-	FalseRollbackRisk Percent `json:"falseRollbackRisk,omitempty"`
-
-	// badPromotionRisk is the chance that a release at or over tolerance is promoted. Default 5%.
-	// +optional
-	// +default="5%"
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]') && !self.startsWith('100')",message="badPromotionRisk: must be above 0% and below 100%; no evidence is ever enough for a risk of 0%"
 	BadPromotionRisk Percent `json:"badPromotionRisk,omitempty"`
 
-	// every is how often Prometheus is asked while a release runs. Looking more often costs no confidence. Default 10s.
+	// every is how often Prometheus is asked while a release runs. Looking more often costs no confidence.
+	// At least 1s. Default 10s.
 	// +optional
 	// +default="10s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="every: must be 1s or longer; metrics are not scraped faster than that"
 	Every Duration `json:"every,omitempty"`
 
 	// warmup is how long a new canary pod's traffic is judged with a wide margin only. Default 60s.
@@ -262,8 +266,10 @@ type Metric struct {
 	// +kubebuilder:validation:Maximum=100
 	Importance int32 `json:"importance,omitempty"`
 
-	// limit is a share of bad requests that the canary must stay under, whatever stable does. Absent: none.
+	// limit is a share of bad requests that the canary must stay under, whatever stable does: above 0%, below 100%.
+	// Absent: none.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]') && !self.startsWith('100')",message="limit: must be above 0% and below 100%; leave it out where there is none"
 	Limit Percent `json:"limit,omitempty"`
 }
 

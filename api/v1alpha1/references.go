@@ -52,5 +52,5 @@ type Duration string
 //
 // +kubebuilder:validation:Pattern=`^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%$`
 // +kubebuilder:validation:MinLength=2
-// +kubebuilder:validation:MaxLength=8
+// +kubebuilder:validation:MaxLength=9
 type Percent string
