@@ -3,20 +3,20 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
@@ -139,10 +139,8 @@ func imagesOf(containers []corev1.Container) []corev1.Container {
 
 // wire puts the parts together. Routers and dialects are named where they are used, never registered by themselves.
 func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.Config) error {
-	looks := make(chan event.GenericEvent, 1024)
-	sampler, err := prom.NewSampler(prom.Options{
-		Config: config, Clock: clock.RealClock{}, Log: mgr.GetLogger().WithName("prometheus"), Notify: notifier(looks),
-	})
+	waker := &controllers.Waker{}
+	sampler, err := prom.New(config, prom.Options{Notify: waker.Wake})
 	if err != nil {
 		return err
 	}
@@ -152,8 +150,7 @@ func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.
 	if err := metrics.Registry.Register(sampler); err != nil {
 		return err
 	}
-	writes := store.New(mgr.GetClient())
-	if err := controllers.SetupTraffic(mgr, trafficOptions(mgr, writes, o)); err != nil {
+	if err := controllers.SetupTraffic(mgr, controllers.TrafficOptions{Concurrency: o.workers}); err != nil {
 		return err
 	}
 	discover, err := discovery.NewDiscoveryClientForConfig(mgr.GetConfig())
@@ -161,13 +158,25 @@ func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.
 		return err
 	}
 	releases := &controllers.CanaryReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Store: writes,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Store: store.New(mgr.GetClient()),
 		Events: mgr.GetEventRecorder("slipway"), Judge: controllers.NewBench(sampler),
-		Endpoints: config.Names(), Now: time.Now,
+		Endpoints: endpointNames(config), Now: time.Now,
 		Guard: &controllers.AdmissionCheck{Live: mgr.GetAPIReader(), Served: func() (*metav1.APIResourceList, error) {
 			return discover.ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
 		}},
 		Metrics: controllers.NewMetrics(metrics.Registry),
 	}
-	return releases.Setup(ctx, mgr, looks, o.workers)
+	return releases.Setup(ctx, mgr, waker, o.workers)
 }
+
+func endpointNames(c prom.Config) []string {
+	var names []string
+	for _, e := range c.Endpoints {
+		names = append(names, e.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// zapLevel makes V(n) visible.
+func zapLevel(verbosity int) zapcore.Level { return zapcore.Level(-verbosity) } //nolint:gosec // a flag of single digits

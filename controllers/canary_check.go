@@ -1,0 +1,83 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/workload"
+)
+
+// check finds out what stands against running the release as it is written, before anything is made.
+func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
+	if why := r.Guard.Problem(ctx, r.Now()); why != "" {
+		w.refuse("AdmissionMissing", why)
+	}
+	if w.target == nil {
+		w.refuse(release.TargetNotFound, fmt.Sprintf("spec.targetRef: there is no Deployment %q in this namespace; correct the name or create it", w.cr.Spec.TargetRef.Name))
+		return nil
+	}
+	if w.service == nil {
+		w.refuse("ServiceNotFound", fmt.Sprintf("spec.serviceRef: there is no Service %q in this namespace; correct the name or create it", w.cr.Spec.ServiceRef.Name))
+		return nil
+	}
+	if err := r.findSources(ctx, w); err != nil {
+		return err
+	}
+	if w.run.Stage != release.Checking {
+		return nil
+	}
+	return r.preflight(ctx, w)
+}
+
+// preflight looks at what the canary would meet in the namespace. It is read live: only a release that begins needs it.
+func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
+	if refusal := r.Judge.refusal(w); refusal != "" {
+		w.refuse(release.Refused, "the API server refuses the canary: "+refusal)
+	}
+	in := workload.PreflightFacts{
+		Release: w.cr, Deployment: w.target, Service: w.service, Held: w.target.Spec.Template, Stable: w.target.Spec.Template,
+	}
+	if w.stable != nil {
+		in.Stable = w.stable.Spec.Template
+	}
+	services, deployments, claims := &corev1.ServiceList{}, &appsv1.DeploymentList{}, &corev1.PersistentVolumeClaimList{}
+	if err := r.listHere(ctx, w, r.Client, services, deployments); err != nil {
+		return err
+	}
+	if err := r.listHere(ctx, w, r.Live, claims); err != nil {
+		return err
+	}
+	in.Services, in.Deployments, in.Claims = services.Items, deployments.Items, claims.Items
+	for _, refusal := range workload.Preflight(in) {
+		w.refuse(release.Reason(refusal.Reason), refusal.Message)
+	}
+	return r.findUncovered(ctx, w)
+}
+
+func (r *CanaryReconciler) findUncovered(ctx context.Context, w *world) error {
+	policies, budgets := &networkingv1.NetworkPolicyList{}, &policyv1.PodDisruptionBudgetList{}
+	if err := r.listHere(ctx, w, r.Live, policies, budgets); err != nil {
+		return err
+	}
+	w.uncovered = workload.Uncovered(workload.UncoveredFacts{
+		Template: w.target.Spec.Template, Label: w.label, NetworkPolicies: policies.Items, PodDisruptionBudgets: budgets.Items,
+	})
+	w.knowsUncovered = true
+	return nil
+}
+
+func (r *CanaryReconciler) listHere(ctx context.Context, w *world, from client.Reader, lists ...client.ObjectList) error {
+	for _, list := range lists {
+		if err := from.List(ctx, list, client.InNamespace(w.cr.Namespace)); err != nil {
+			return wrap("look at the namespace", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,314 @@
+package controllers
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/judge"
+	"slipway.dev/slipway/internal/prom"
+	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/telemetry"
+)
+
+// historyBefore is how much of stable's past is read when a release begins.
+const historyBefore = 5 * time.Minute
+
+// Sampler reads Prometheus for the releases that run. Its answers never wait for the network.
+type Sampler interface {
+	Watch(key types.NamespacedName, w prom.Watch)
+	Forget(key types.NamespacedName)
+	Take(key types.NamespacedName) prom.Report
+}
+
+// Bench is where the judge sits: it keeps the evidence of each release that runs, between looks and over restarts.
+type Bench struct {
+	sampler Sampler
+	mu      sync.Mutex
+	cases   map[types.NamespacedName]*hearing
+}
+
+// NewBench returns a Bench that hears what the sampler reads.
+func NewBench(s Sampler) *Bench {
+	return &Bench{sampler: s, cases: map[types.NamespacedName]*hearing{}}
+}
+
+// hearing is the evidence of one release.
+type hearing struct {
+	// of identifies the release that the evidence is of; another one starts with none.
+	of       string
+	state    *judge.State
+	lastLook time.Time
+	// after is where the sampler begins: the last look on record when the hearing began.
+	after   time.Time
+	last    judge.Assessment
+	judged  bool
+	problem string
+	noData  bool
+	// writtenAt is when status was last written with the evidence in it.
+	writtenAt time.Time
+	// refusal is why the API server would not have the twin.
+	refusal string
+}
+
+// evidence is how a hearing is kept in status.
+type evidence struct {
+	Of       string    `json:"of"`
+	LastLook time.Time `json:"lastLook,omitzero"`
+	State    string    `json:"state"`
+}
+
+// hearsEvidence says that the metrics of a release in this stage are looked at.
+func hearsEvidence(s release.Stage) bool {
+	switch s {
+	case release.Checking, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
+		release.PromotionEntering, release.PromotionRolling:
+		return true
+	case release.Idle, release.LettingThrough, release.PromotionFinishing, release.RollingBack, release.RolledBack,
+		release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
+	}
+	return false
+}
+
+// identity tells the evidence of one release from that of another: the template and when it began.
+func identity(run release.Run) string {
+	return run.Canary + "@" + run.Started.UTC().Format(time.RFC3339Nano)
+}
+
+func (b *Bench) forget(key types.NamespacedName) {
+	b.sampler.Forget(key)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.cases, key)
+}
+
+// hearing of a release: the one in memory, else the one on record, else a new one.
+func (b *Bench) hearing(w *world) *hearing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h, ok := b.cases[w.key()]
+	of := identity(w.run)
+	if ok && h.of == of {
+		return h
+	}
+	h = recorded(w, of)
+	b.cases[w.key()] = h
+	return h
+}
+
+// recorded reads the evidence from status. What cannot be read, or is of another release, is no evidence.
+func recorded(w *world, of string) *hearing {
+	h := &hearing{of: of, state: judge.NewState(w.policy)}
+	if w.cr.Status.Run.Evidence == "" {
+		return h
+	}
+	var e evidence
+	if json.Unmarshal([]byte(w.cr.Status.Run.Evidence), &e) != nil || e.Of != of {
+		return h
+	}
+	state := judge.NewState(w.policy)
+	if state.UnmarshalText([]byte(e.State)) == nil {
+		h.state, h.lastLook, h.after = state, e.LastLook, e.LastLook
+	}
+	return h
+}
+
+// follow has the sampler look at the release while it runs, and only then.
+func (b *Bench) follow(w *world) {
+	if !hearsEvidence(w.run.Stage) || len(w.sources.metrics) == 0 {
+		b.sampler.Forget(w.key())
+		return
+	}
+	h := b.hearing(w)
+	b.sampler.Watch(w.key(), prom.Watch{
+		Endpoint: w.sources.endpoint, Every: w.sources.every, History: historyBefore, After: h.after, Metrics: w.sources.metrics,
+	})
+}
+
+// verdict hears what came in since the last look and says what it amounts to.
+func (b *Bench) verdict(w *world) release.Verdict {
+	if !hearsEvidence(w.run.Stage) {
+		return release.Verdict{}
+	}
+	h := b.hearing(w)
+	report := b.sampler.Take(w.key())
+	for _, look := range report.Looks {
+		h.hear(w, look)
+	}
+	h.problem, h.noData = report.Problem, report.NoData
+	h.last, h.judged = h.state.Assess(w.policy, nextShareOf(w.plan, w.run.Step)), true
+	return h.verdict(w)
+}
+
+// hear adds one interval. A look that the judge refuses as nonsense is left out: it is no evidence.
+func (h *hearing) hear(w *world, look telemetry.Look) {
+	if !look.To.After(h.lastLook) {
+		return
+	}
+	h.lastLook = look.To
+	settling := w.run.Stage != release.Judging || look.From.Before(w.run.AppliedAt)
+	if w.run.Stage == release.Preparing && w.run.Step > 0 {
+		settling = false
+	}
+	err := h.state.Observe(w.policy, judge.Look{
+		From: look.From, To: look.To, Step: w.run.Step, NextShare: nextShareOf(w.plan, w.run.Step),
+		WantedShare: wantedShare(w, settling), Settling: settling,
+		History: w.run.Stage == release.Checking || (w.run.Stage == release.Preparing && w.run.Step == 0),
+		Metrics: countsOf(look, warming(w, look)),
+	})
+	if err != nil {
+		h.problem = err.Error()
+	}
+}
+
+// wantedShare is what the canary's part of the traffic should be, once it has settled.
+func wantedShare(w *world, settling bool) float64 {
+	if settling {
+		return 0
+	}
+	return float64(w.run.Want.Shares.Canary) / float64(release.Million)
+}
+
+// warming says that canary pods are so new that a cold cache is forgiven in this interval.
+func warming(w *world, look telemetry.Look) bool {
+	return look.From.Before(w.twinSays.LatestReady.Add(w.policy.Warmup))
+}
+
+func countsOf(look telemetry.Look, warming bool) []judge.Counts {
+	out := make([]judge.Counts, len(look.Metrics))
+	for i, m := range look.Metrics {
+		out[i] = judge.Counts{Canary: podCounts(m.Canary, warming), Stable: podCounts(m.Stable, false), PodsUnknown: m.PodsUnknown}
+	}
+	return out
+}
+
+func podCounts(pods []telemetry.PodCount, warming bool) []judge.PodCount {
+	out := make([]judge.PodCount, len(pods))
+	for i, p := range pods {
+		out[i] = judge.PodCount{Pod: p.Pod, Requests: p.Requests, Bad: p.Bad, Warming: warming}
+	}
+	return out
+}
+
+// verdict translates the assessment. What is not known leads nowhere.
+func (h *hearing) verdict(w *world) release.Verdict {
+	v := release.Verdict{Step: w.run.Step, NoData: h.noData, NoHarm: h.last.HarmEvidence < 1, Detail: h.last.Detail}
+	v.Reason = release.Reason(h.last.Reason)
+	switch h.last.Verdict {
+	case judge.Rollback:
+		v.Kind = release.Rollback
+		return v
+	case judge.Advance:
+		v.Kind = release.Advance
+	case judge.Hold:
+	}
+	switch {
+	case h.problem != "":
+		v.Kind, v.Reason, v.Detail = release.NoVerdict, release.NoData, h.problem
+	case h.noData:
+		v.Kind, v.Reason, v.Detail = release.NoVerdict, release.NoData, "three scrapes in a row are missing; the release holds"
+	}
+	return v
+}
+
+// written is the evidence as status keeps it; empty when no release runs.
+func (b *Bench) written(w *world, next release.Run) (string, error) {
+	if !hearsEvidence(next.Stage) || !hearsEvidence(w.run.Stage) {
+		return "", nil
+	}
+	h := b.hearing(w)
+	text, err := h.state.MarshalText()
+	if err != nil {
+		return "", wrap("write evidence", err)
+	}
+	out, err := json.Marshal(evidence{Of: h.of, LastLook: h.lastLook, State: string(text)})
+	return string(out), err
+}
+
+// shown is the evidence for people. After the end of a release it stays as it was at the end.
+func (b *Bench) shown(w *world, next release.Run) (string, []v1alpha1.MetricStatus) {
+	if next.Stage == release.Checking || next.Stage == release.Idle && next.Cause != release.Promoted {
+		return "", nil
+	}
+	if !hearsEvidence(w.run.Stage) {
+		return w.cr.Status.Evidence, w.cr.Status.Metrics
+	}
+	h := b.hearing(w)
+	if !h.judged {
+		return "", nil
+	}
+	var metrics []v1alpha1.MetricStatus
+	for _, m := range h.last.Metrics {
+		metrics = append(metrics, v1alpha1.MetricStatus{Name: m.Name, Message: m.Detail})
+	}
+	return fmt.Sprintf("harm %.0f%%, health %.0f%%", 100*h.last.HarmProgress, 100*h.last.PromoteProgress), metrics
+}
+
+// progressDue is how long status may wait when nothing but progress has changed.
+func (b *Bench) progressDue(w *world, now time.Time) time.Duration {
+	if !hearsEvidence(w.run.Stage) {
+		return 0
+	}
+	return progressEvery - now.Sub(b.hearing(w).writtenAt)
+}
+
+func (b *Bench) progressWritten(w *world, now time.Time) {
+	if hearsEvidence(w.run.Stage) {
+		b.hearing(w).writtenAt = now
+	}
+}
+
+// refused keeps what the API server says against the twin itself, so that the next look can say it. Such an answer is
+// the user's to act on, and no reason to try again at once.
+func (b *Bench) refused(w *world, err error) error {
+	if err == nil {
+		if hearsEvidence(w.run.Stage) {
+			b.hearing(w).refusal = ""
+		}
+		return nil
+	}
+	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+		return err
+	}
+	if hearsEvidence(w.run.Stage) {
+		b.hearing(w).refusal = err.Error()
+	}
+	return nil
+}
+
+// refusal is what the API server said against the twin, if it did.
+func (b *Bench) refusal(w *world) string {
+	if !hearsEvidence(w.run.Stage) {
+		return ""
+	}
+	return b.hearing(w).refusal
+}
+
+func joined(names []string) string {
+	sorted := slices.Clone(names)
+	slices.Sort(sorted)
+	return strings.Join(sorted, "; ")
+}
+
+// sources are where a release's metrics come from.
+type sources struct {
+	endpoint string
+	every    time.Duration
+	metrics  []prom.MetricWatch
+}
+
+func everyOf(cr *v1alpha1.CanaryRelease) time.Duration {
+	d, err := durationOf("analysis.every", cr.Spec.Analysis.Every, defaultEvery)
+	if err != nil {
+		return defaultEvery
+	}
+	return d
+}

@@ -1,0 +1,218 @@
+package controllers
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/workload"
+)
+
+// observe puts what was read into the core's terms. A fact that could not be had stays at its zero value.
+func (w *world) observe(now time.Time, verdict release.Verdict) release.Observation {
+	return release.Observation{
+		Now: now, Target: w.targetFacts(), Twin: w.twinFacts(), Hold: w.holdFacts(), Traffic: w.trafficFacts(),
+		Verdict: verdict, Request: requestOf(w.cr), Refusals: w.refusals,
+	}
+}
+
+func (w *world) targetFacts() release.TargetFacts {
+	d := w.target
+	if d == nil {
+		return release.TargetFacts{}
+	}
+	f := release.TargetFacts{
+		Found:        true,
+		Held:         workload.Held(d),
+		PausedByUser: workload.PausedByUser(d),
+		Revision:     workload.Revision(d.Spec.Template),
+		RolledOut:    workload.RolledOut(d),
+		Failed:       deadlineExceeded(d),
+		Mixed:        mixed(d, w.replicaSets),
+	}
+	if w.serving != nil {
+		f.Serving = release.Stable{UID: string(w.serving.UID), Revision: workload.Revision(w.serving.Spec.Template)}
+	}
+	if w.stable != nil {
+		f.SameAsStable = workload.SameTemplate(d.Spec.Template, w.stable.Spec.Template)
+		f.OnlyRestarted = workload.OnlyRestarted(d.Spec.Template, w.stable.Spec.Template)
+		f.OnlyStablePods = workload.OnlyReplicaSet(d, w.stable, w.replicaSets)
+	}
+	f.StableBroken = w.stable == nil || w.stable.Status.AvailableReplicas == 0
+	f.PromotedBefore = workload.PromotedBefore(w.cr, w.revisions, d.Spec.Template)
+	f.Rejected = workload.FindTemplate(w.revisions, workload.RevisionRejected, d.Spec.Template) != nil
+	return f
+}
+
+func deadlineExceeded(d *appsv1.Deployment) bool {
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentProgressing {
+			return c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
+		}
+	}
+	return false
+}
+
+func mixed(d *appsv1.Deployment, sets []appsv1.ReplicaSet) bool {
+	with := 0
+	for _, rs := range workload.OwnedReplicaSets(d, sets) {
+		if rs.Status.Replicas > 0 {
+			with++
+		}
+	}
+	return with > 1
+}
+
+// wantedTwinPods is how many pods the present record needs.
+func (w *world) wantedTwinPods(want release.Want) int32 {
+	if !want.Twin || want.TwinPercent == 0 || w.target == nil {
+		return 0
+	}
+	return workload.TwinReplicas(ptr.Deref(w.target.Spec.Replicas, 1), want.TwinPercent,
+		orInt(w.cr.Spec.Canary.MinReplicas, defaultMinReplicas))
+}
+
+func (w *world) twinFacts() release.TwinFacts {
+	says := w.twinSays
+	wanted := w.wantedTwinPods(w.run.Want)
+	f := release.TwinFacts{
+		Exists: w.twinIsOurs(), ReadyPods: says.Ready, WantedPods: wanted,
+		CrashLooping: says.CrashLooping, Failed: says.Failed, NotAdmitted: says.NotAdmitted, Trouble: says.Trouble,
+	}
+	f.Ready = f.Exists && w.twinService != nil && wanted > 0 && says.Ready >= wanted && says.Revision == w.run.Canary
+	if says.Revision != w.run.Canary {
+		// What the pods of another template say is no fact about this one.
+		f.CrashLooping, f.Failed, f.NotAdmitted = false, false, false
+	}
+	return f
+}
+
+func (w *world) holdFacts() release.HoldFacts {
+	f := release.HoldFacts{Exists: w.holdService != nil && metav1.IsControlledBy(w.holdService, w.cr)}
+	if w.stable == nil {
+		return f
+	}
+	f.ReadyPods = w.stable.Status.ReadyReplicas
+	if w.target != nil {
+		// Half of the pods carry the traffic for the time of a put-back; fewer would fail users who were fine.
+		f.Enough = f.Exists && f.ReadyPods > 0 && 2*f.ReadyPods >= ptr.Deref(w.target.Spec.Replicas, 1)
+	}
+	return f
+}
+
+func (w *world) trafficFacts() release.TrafficFacts {
+	s := w.split
+	if s == nil {
+		return release.TrafficFacts{}
+	}
+	f := release.TrafficFacts{Exists: true, CanaryShare: carriesCanary(s, w.twinName())}
+	if !metav1.IsControlledBy(s, w.cr) {
+		f.Refused, f.RefusedReason = true, "RouteConflict"
+		f.Message = "TrafficSplit " + s.Name + " exists and is not this release's; rename one of them"
+		return f
+	}
+	current := ptr.Deref(s.Status.ObservedGeneration, 0) == s.Generation && s.DeletionTimestamp.IsZero()
+	if c := meta.FindStatusCondition(s.Status.Conditions, "Accepted"); current && c != nil && c.Status == metav1.ConditionFalse {
+		f.Refused, f.RefusedReason, f.Message = true, release.Reason(refusalReason(c.Reason)), c.Message
+	}
+	c := meta.FindStatusCondition(s.Status.Conditions, "TrafficApplied")
+	if c == nil {
+		return f
+	}
+	if f.Message == "" && c.Status != metav1.ConditionTrue {
+		f.Message = c.Message
+	}
+	if current && c.Status == metav1.ConditionTrue && w.splitSays(w.run.Want) {
+		f.Applied, f.AppliedAt = true, c.LastTransitionTime.Time
+		if run := s.Status.Run; run.AppliedAt != nil {
+			f.AppliedAt = run.AppliedAt.Time
+		}
+	}
+	return f
+}
+
+// refusalReason translates the split's reason into the release's.
+func refusalReason(splitReason string) string {
+	if splitReason == "Conflicted" {
+		return "RouteConflict"
+	}
+	return splitReason
+}
+
+// carriesCanary says that the routes are to carry the twin, by the split's record or its spec.
+func carriesCanary(s *v1alpha1.TrafficSplit, twin string) bool {
+	has := func(backends []v1alpha1.WeightedBackend) bool {
+		for _, b := range backends {
+			if b.Name == twin && ptr.Deref(b.Weight, 0) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	return has(s.Spec.Backends) || has(s.Status.Run.Backends)
+}
+
+// splitSays reports that the split's spec is what a record wants.
+func (w *world) splitSays(want release.Want) bool {
+	return want.Split && w.split != nil && sameBackends(w.split.Spec.Backends, w.backendsOf(want.Shares))
+}
+
+func sameBackends(a, b []v1alpha1.WeightedBackend) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name || ptr.Deref(a[i].Weight, 0) != ptr.Deref(b[i].Weight, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) twinName() string { return w.cr.Spec.TargetRef.Name + v1alpha1.CanarySuffix }
+
+func (w *world) holdName() string { return w.cr.Spec.TargetRef.Name + v1alpha1.StableHoldSuffix }
+
+// backendsOf writes shares as a split's backends.
+func (w *world) backendsOf(s release.Shares) []v1alpha1.WeightedBackend {
+	out := []v1alpha1.WeightedBackend{{Name: w.cr.Spec.ServiceRef.Name, Weight: ptr.To(s.Stable)}}
+	if s.Canary > 0 {
+		out = append(out, v1alpha1.WeightedBackend{Name: w.twinName(), Weight: ptr.To(s.Canary)})
+	}
+	if s.Hold > 0 {
+		out = append(out, v1alpha1.WeightedBackend{Name: w.holdName(), Weight: ptr.To(s.Hold)})
+	}
+	return out
+}
+
+// requestOf is a person's word; of several the first in the order of urgency.
+func requestOf(cr *v1alpha1.CanaryRelease) release.Request {
+	for _, ask := range requests() {
+		if revision, ok := cr.Annotations[ask.annotation]; ok {
+			return release.Request{Verb: ask.verb, Revision: revision}
+		}
+	}
+	return release.Request{}
+}
+
+type request struct {
+	verb       release.Verb
+	annotation string
+}
+
+func requests() []request {
+	return []request{
+		{release.Abort, v1alpha1.RequestAbort},
+		{release.Pause, v1alpha1.RequestPause},
+		{release.Resume, v1alpha1.RequestResume},
+		{release.Promote, v1alpha1.RequestPromote},
+		{release.Retry, v1alpha1.RequestRetry},
+	}
+}

@@ -1,0 +1,140 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/prom"
+	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/telemetry"
+	"slipway.dev/slipway/internal/telemetry/application"
+	"slipway.dev/slipway/internal/telemetry/envoy"
+	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/gatewayapi"
+)
+
+// findSources says where the release's metrics come from, or what stands against measuring them.
+func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
+	name := w.cr.Spec.Analysis.Prometheus
+	if name == "" {
+		name = "default"
+	}
+	if !slices.Contains(r.Endpoints, name) {
+		w.refuse("PrometheusNotConfigured", fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s",
+			name, strings.Join(r.Endpoints, ", ")))
+		return nil
+	}
+	w.sources = sources{endpoint: name, every: everyOf(w.cr)}
+	clusters, err := r.clustersOf(ctx, w)
+	if err != nil || len(w.refusals) > 0 {
+		return err
+	}
+	for i, m := range metricsOf(w.cr) {
+		query, err := w.queryOf(m, clusters)
+		if err != nil {
+			w.refuse(release.Refused, fmt.Sprintf("spec.analysis.metrics[%d] (%s): %s", i, m.Name, err))
+			continue
+		}
+		w.sources.metrics = append(w.sources.metrics, prom.MetricWatch{Name: m.Name, Query: query})
+	}
+	if len(w.sources.metrics) != len(metricsOf(w.cr)) {
+		w.sources.metrics = nil
+	}
+	return nil
+}
+
+// clustersOf gives the Envoy clusters that count the traffic of each backend, over all routes of the release.
+func (r *CanaryReconciler) clustersOf(ctx context.Context, w *world) (map[string][]string, error) {
+	all := map[string][]string{}
+	split := &v1alpha1.TrafficSplit{ObjectMeta: metav1.ObjectMeta{Namespace: w.cr.Namespace, Name: w.cr.Name}}
+	split.Spec = splitSpec(w, release.Shares{Stable: release.Million - release.Feather, Canary: release.Feather})
+	for i, ref := range w.cr.Spec.RouteRefs {
+		route, err := readUntyped(ctx, r.Client, httpRouteKind, types.NamespacedName{Namespace: w.cr.Namespace, Name: ref.Name})
+		if err != nil {
+			return nil, err
+		}
+		if problem := routeProblem(route, w.cr, ref); problem != "" {
+			w.refuse("RouteNotFound", fmt.Sprintf("spec.routeRefs[%d]: %s", i, problem))
+			return nil, nil
+		}
+		if !needsArms(w.cr) {
+			continue
+		}
+		arms, err := ArmsOf(ctx, r.Client, split, ref)
+		if err != nil {
+			return nil, err
+		}
+		if arms.Why != "" {
+			w.refuse("ArmsNotMeasurable", fmt.Sprintf("spec.routeRefs[%d]: %s", i, arms.Why))
+			return nil, nil
+		}
+		for backend, clusters := range arms.Clusters {
+			all[backend] = append(all[backend], clusters...)
+		}
+	}
+	for backend := range all {
+		slices.Sort(all[backend])
+		all[backend] = slices.Compact(all[backend])
+	}
+	return all, nil
+}
+
+// routeProblem says why a route cannot carry the release; empty when it can.
+func routeProblem(route *unstructured.Unstructured, cr *v1alpha1.CanaryRelease, ref v1alpha1.RouteReference) string {
+	if route == nil {
+		return fmt.Sprintf("there is no HTTPRoute %q in this namespace; correct the name or create it", ref.Name)
+	}
+	if gatewayapi.Sends(route, traffic.Split{Name: cr.Name, Service: cr.Spec.ServiceRef.Name, SectionName: ref.SectionName}) {
+		return ""
+	}
+	if ref.SectionName != "" {
+		return fmt.Sprintf("rule %q of HTTPRoute %q does not send to Service %q; name the Service in its backendRefs or correct sectionName", ref.SectionName, ref.Name, cr.Spec.ServiceRef.Name)
+	}
+	return fmt.Sprintf("no rule of HTTPRoute %q sends to Service %q; name it in backendRefs or correct serviceRef", ref.Name, cr.Spec.ServiceRef.Name)
+}
+
+// needsArms says that something is measured by the data plane.
+func needsArms(cr *v1alpha1.CanaryRelease) bool {
+	return slices.ContainsFunc(metricsOf(cr), func(m v1alpha1.Metric) bool { return m.Signal != "" })
+}
+
+func (w *world) queryOf(m v1alpha1.Metric, clusters map[string][]string) (telemetry.Query, error) {
+	if m.Counts.Total != "" {
+		return application.Query(application.Pair{Bad: m.Counts.Bad, Total: m.Counts.Total}, w.podsOfArms())
+	}
+	ask := telemetry.Ask{
+		Signal: telemetry.Errors, Canary: clusters[w.twinName()], Stable: clusters[w.cr.Spec.ServiceRef.Name],
+	}
+	if m.Signal == v1alpha1.SignalLatency {
+		slow, err := durationOf("slowerThan", m.SlowerThan, 0)
+		if err != nil {
+			return nil, err
+		}
+		ask.Signal, ask.SlowerThan = telemetry.Latency, slow
+	}
+	return envoy.Dialect{}.Query(ask)
+}
+
+// podsOfArms tells the arms' pods by the names that their ReplicaSets give them. While a promotion rolls, the new pods of
+// stable are in neither arm.
+func (w *world) podsOfArms() application.Arms {
+	arms := application.Arms{Namespace: w.cr.Namespace}
+	arms.Canary.Pattern = regexp.QuoteMeta(w.twinName()) + "-[a-z0-9]+-[a-z0-9]+"
+	for _, pod := range w.pods {
+		arms.Canary.Listed = append(arms.Canary.Listed, application.Pod{Name: pod.Name, Started: ptr.Deref(pod.Status.StartTime, pod.CreationTimestamp).Time})
+	}
+	if w.stable != nil {
+		arms.Stable.Pattern = regexp.QuoteMeta(w.stable.Name) + "-[a-z0-9]+"
+	}
+	return arms
+}

@@ -1,0 +1,219 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/workload"
+)
+
+// progressEvery is how often status is written when nothing but the progress of the evidence has changed.
+const progressEvery = 30 * time.Second
+
+// record stores the decision before anything follows from it. It returns when to come back for progress that was not
+// worth a write yet. After it, w.cr is what the API server has.
+func (r *CanaryReconciler) record(ctx context.Context, w *world, d release.Decision) (later time.Duration, err error) {
+	before := w.cr
+	after := before.DeepCopy()
+	if err := r.writeStatus(&after.Status, w, d); err != nil {
+		return 0, err
+	}
+	if reflect.DeepEqual(before.Status, after.Status) {
+		return 0, nil
+	}
+	if !decisive(before.Status, after.Status) {
+		if wait := r.Judge.progressDue(w, r.Now()); wait > 0 {
+			return wait, nil
+		}
+	}
+	if _, err := r.Store.Record(ctx, before, after); err != nil {
+		return 0, err
+	}
+	r.Judge.progressWritten(w, r.Now())
+	w.cr = after
+	return 0, nil
+}
+
+// decisive says that more than the progress of the evidence differs.
+func decisive(before, after v1alpha1.CanaryReleaseStatus) bool {
+	return !reflect.DeepEqual(withoutProgress(before), withoutProgress(after))
+}
+
+func withoutProgress(s v1alpha1.CanaryReleaseStatus) v1alpha1.CanaryReleaseStatus {
+	s = *s.DeepCopy()
+	s.Evidence, s.Metrics = "", nil
+	s.Run.Evidence = ""
+	for i := range s.Conditions {
+		s.Conditions[i].Message = ""
+	}
+	return s
+}
+
+func (r *CanaryReconciler) writeStatus(s *v1alpha1.CanaryReleaseStatus, w *world, d release.Decision) error {
+	text, err := json.Marshal(d.Next)
+	if err != nil {
+		return wrap("write record", err)
+	}
+	evidence, err := r.Judge.written(w, d.Next)
+	if err != nil {
+		return err
+	}
+	s.ObservedGeneration = ptr.To(w.cr.Generation)
+	s.Run = v1alpha1.RunRecord{Sequence: ptr.To(d.Next.Sequence), Record: string(text), Evidence: evidence}
+	s.Stage = stageName(d.Next.Stage)
+	s.Revision, s.StableRevision = d.Next.Revision, d.Next.Stable.Revision
+	if s.Revision == "" {
+		s.Revision = d.Next.Stable.Revision
+	}
+	s.Step, s.Weight = stepOf(w.plan, d.Next), weightOf(d.Want)
+	s.Evidence, s.Metrics = r.Judge.shown(w, d.Next)
+	s.FloorReplicas = floorOf(s.FloorReplicas, w, d)
+	r.setConditions(s, w, d)
+	return nil
+}
+
+func stepOf(p release.Plan, run release.Run) string {
+	switch run.Stage {
+	case release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing, release.PromotionEntering,
+		release.PromotionRolling:
+		return fmt.Sprintf("%d/%d", run.Step+1, len(p.Steps))
+	case release.Idle, release.LettingThrough, release.Checking, release.PromotionFinishing, release.RollingBack,
+		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
+	}
+	return ""
+}
+
+func weightOf(want release.Want) string {
+	return fmt.Sprintf("%d%%", want.Shares.Canary/(release.Million/100))
+}
+
+// floorOf is what an autoscaler may not go below: what stable had when the release began. While anything is held it is at
+// least 1, because a Deployment that comes back from zero may serve the held template.
+func floorOf(present *int32, w *world, d release.Decision) *int32 {
+	held := w.target != nil && workload.Held(w.target)
+	if !held && (d.Next.Stage == release.Idle || d.Next.Stage == release.LettingThrough) {
+		return nil
+	}
+	if w.target == nil {
+		return present
+	}
+	if present != nil && d.Next.Stage != release.RolledBack {
+		return present
+	}
+	if d.Next.Stage == release.RolledBack || d.Next.Stage == release.Idle {
+		return ptr.To[int32](1)
+	}
+	return ptr.To(max(1, ptr.Deref(w.target.Spec.Replicas, 1)))
+}
+
+// verdictOnReady is what the stage means for Ready, Reconciling and Stalled, as kstatus reads them.
+type verdictOnReady int
+
+const (
+	inProgress verdictOnReady = iota
+	ready
+	stalled
+)
+
+func readiness(w *world, d release.Decision) verdictOnReady {
+	switch d.Next.Stage {
+	case release.Idle:
+		if d.Reason == release.StableServes || d.Reason == release.Promoted {
+			return ready
+		}
+		if d.Reason == release.Adopting {
+			return inProgress
+		}
+		return stalled
+	case release.RolledBack:
+		return stalled
+	case release.Checking:
+		if len(w.refusals) > 0 || w.trafficFacts().Refused {
+			return stalled
+		}
+	case release.LettingThrough, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
+		release.PromotionEntering, release.PromotionRolling, release.PromotionFinishing, release.RollingBack,
+		release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
+	}
+	return inProgress
+}
+
+func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *world, d release.Decision) {
+	c := conditionWriter{conditions: &s.Conditions, generation: w.cr.Generation, now: metav1.NewTime(r.Now())}
+	reason, message := string(d.Reason), d.Detail
+	is := readiness(w, d)
+	if len(w.refusals) > 0 {
+		c.set("Accepted", metav1.ConditionFalse, string(w.refusals[0].Reason), w.refusals[0].Message)
+		if d.Next.Stage == release.Idle && is == ready {
+			is, reason, message = stalled, string(w.refusals[0].Reason), w.refusals[0].Message
+		}
+	} else {
+		c.set("Accepted", metav1.ConditionTrue, "Accepted", "the release can be run as it is written")
+	}
+	c.set("Ready", boolStatus(is == ready), reason, message)
+	c.when("Reconciling", is == inProgress, reason, message)
+	c.when("Stalled", is == stalled, reason, message)
+	c.traffic(w, d)
+	if w.knowsUncovered || d.Next.Stage == release.Idle {
+		c.when("NotCovered", len(w.uncovered) > 0, "NotCovered", "these cover stable's pods and not the canary's: "+joined(w.uncovered))
+	}
+}
+
+func boolStatus(b bool) metav1.ConditionStatus {
+	if b {
+		return metav1.ConditionTrue
+	}
+	return metav1.ConditionFalse
+}
+
+// conditionWriter sets conditions whose text is a function of the state.
+type conditionWriter struct {
+	conditions *[]metav1.Condition
+	generation int64
+	now        metav1.Time
+}
+
+func (c conditionWriter) set(kind string, status metav1.ConditionStatus, reason, message string) {
+	const longest = 1024
+	if len(message) > longest {
+		message = message[:longest]
+	}
+	meta.SetStatusCondition(c.conditions, metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: c.generation, LastTransitionTime: c.now,
+	})
+}
+
+// when keeps a condition that exists only while it is true.
+func (c conditionWriter) when(kind string, is bool, reason, message string) {
+	if !is {
+		meta.RemoveStatusCondition(c.conditions, kind)
+		return
+	}
+	c.set(kind, metav1.ConditionTrue, reason, message)
+}
+
+func (c conditionWriter) traffic(w *world, d release.Decision) {
+	t := w.trafficFacts()
+	switch {
+	case !d.Want.Split && !t.Exists:
+		c.set("TrafficApplied", metav1.ConditionTrue, "AsWritten", "the route is as its owner wrote it")
+	case t.Applied && d.Want == w.run.Want:
+		c.set("TrafficApplied", metav1.ConditionTrue, "Applied", fmt.Sprintf("the route gives the canary %s", weightOf(d.Want)))
+	default:
+		message := t.Message
+		if message == "" {
+			message = "the route has been asked for the new share"
+		}
+		c.set("TrafficApplied", metav1.ConditionFalse, "Pending", message)
+	}
+}
