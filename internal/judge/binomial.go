@@ -58,20 +58,19 @@ func stirling(z float64) float64 {
 
 // betaFraction is the continued fraction of the incomplete beta function (DLMF 8.17.22).
 func betaFraction(x, a, b float64) float64 {
-	const tiny = 1e-300
-	c, d := 1.0, 1/nonZero(1-(a+b)*x/(a+1), tiny)
+	c, d := 1.0, 1/nonZero(1-(a+b)*x/(a+1))
 	h := d
 	// The number of rounds grows as the square root of the greater argument.
 	rounds := 200 + int(5*math.Sqrt(min(max(a, b), 1e8)))
 	for i := 1; i <= rounds; i++ {
 		m := float64(i)
 		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
-		d = 1 / nonZero(1+even*d, tiny)
-		c = nonZero(1+even/c, tiny)
+		d = 1 / nonZero(1+even*d)
+		c = nonZero(1 + even/c)
 		h *= d * c
 		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
-		d = 1 / nonZero(1+odd*d, tiny)
-		c = nonZero(1+odd/c, tiny)
+		d = 1 / nonZero(1+odd*d)
+		c = nonZero(1 + odd/c)
 		h *= d * c
 		if math.Abs(d*c-1) < 1e-15 {
 			break
@@ -81,7 +80,8 @@ func betaFraction(x, a, b float64) float64 {
 }
 
 // nonZero keeps a divisor of the continued fraction away from zero.
-func nonZero(v, tiny float64) float64 {
+func nonZero(v float64) float64 {
+	const tiny = 1e-300
 	if math.Abs(v) < tiny {
 		return tiny
 	}

@@ -62,6 +62,7 @@ func (s *State) gatherStable(a *arms, m *metricMemory, pods []PodCount) {
 	}
 	for i := range pods {
 		t := tally{N: pods[i].Requests, X: pods[i].Bad}
+		a.served += t.N
 		if t.N <= 0 || (someWarm && pods[i].Warming) {
 			continue
 		}

@@ -59,10 +59,10 @@ func (s *stream) next(metrics ...Counts) Look {
 }
 
 // mustObserve records a look that is fine.
-func mustObserve(t testing.TB, s *State, p Policy, l Look) {
-	t.Helper()
+func mustObserve(tb testing.TB, s *State, p Policy, l Look) {
+	tb.Helper()
 	if err := s.Observe(p, l); err != nil {
-		t.Fatalf("observe: %v", err)
+		tb.Fatalf("observe: %v", err)
 	}
 }
 

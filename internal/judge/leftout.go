@@ -78,8 +78,8 @@ func (s *State) concentrated(p Policy) bool {
 			continue
 		}
 		lower := p.Metrics[i].LowerIsWorse
-		all, _ := concentration(podTallies(m.CanaryPods, (*podMemory).all), lower)
-		recent, _ := concentration(podTallies(m.CanaryPods, (*podMemory).recent), lower)
+		all := concentration(podTallies(m.CanaryPods, (*podMemory).all), lower)
+		recent := concentration(podTallies(m.CanaryPods, (*podMemory).recent), lower)
 		if min(all, recent) < surprise {
 			return true
 		}

@@ -89,8 +89,8 @@ func (l Look) check(metrics int) error {
 func checkPods(pods []PodCount) error {
 	for i := range pods {
 		c := &pods[i]
-		real := c.Requests == 0 || (c.Requests >= leastRequests && c.Requests <= largestCount)
-		if !(real && c.Bad >= 0 && c.Bad <= c.Requests) {
+		countable := c.Requests == 0 || (c.Requests >= leastRequests && c.Requests <= largestCount)
+		if !(countable && c.Bad >= 0 && c.Bad <= c.Requests) {
 			return fmt.Errorf("%w: pod %q has %v bad of %v requests", ErrNonsense, c.Pod, c.Bad, c.Requests)
 		}
 	}

@@ -21,8 +21,9 @@ type workspace struct {
 
 // arms is one metric in one interval, summed.
 type arms struct {
-	canary, warm, cold     tally // all of the canary; its pods that are warm; those that warm up
-	stable                 tally // pods that count
+	canary, warm, cold     tally   // all of the canary; its pods that are warm; those that warm up
+	stable                 tally   // pods that count
+	served                 float64 // requests of all stable pods
 	canaryPods, stablePods float64
 	podsKnown, settling    bool
 }
@@ -177,6 +178,6 @@ func (s *State) observeMetric(p Policy, i int, l Look) {
 	m.learn(&j, &a, &s.work, s.mem.Slot)
 	m.suspectStable(mp)
 	if i == 0 && !settling {
-		s.mem.Split.observe(l.WantedShare, a.canary.N, a.stable.N)
+		s.mem.Split.observe(l.WantedShare, a.canary.N, a.served)
 	}
 }

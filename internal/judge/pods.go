@@ -104,9 +104,8 @@ func (l lasting) tau() float64 {
 }
 
 // concentration is how surprising it is that one pod has as many of the bad requests as it has, with the pods equally
-// bad: min(1, pods · least upper tail), and which pod that is (judging-method section 5.3). Where lower is worse the
-// lower tail counts.
-func concentration(pods []tally, lowerIsWorse bool) (p float64, worst int) {
+// bad: min(1, pods · least upper tail) (judging-method section 5.3). Where lower is worse the lower tail counts.
+func concentration(pods []tally, lowerIsWorse bool) float64 {
 	var sum tally
 	live := 0.0
 	for _, t := range pods {
@@ -115,27 +114,23 @@ func concentration(pods []tally, lowerIsWorse bool) (p float64, worst int) {
 			live++
 		}
 	}
-	p, worst = 1, -1
 	if live < 2 || sum.X <= 0 {
-		return p, worst
+		return 1
 	}
-	for i, t := range pods {
-		if t.N <= 0 {
-			continue
-		}
-		if tail := live * podTail(sum, t, lowerIsWorse); tail < p {
-			p, worst = tail, i
+	p := 1.0
+	for _, t := range pods {
+		if t.N > 0 {
+			p = min(p, live*podTail(sum.X, t.N/sum.N, t.X, lowerIsWorse))
 		}
 	}
-	return p, worst
+	return p
 }
 
-// podTail is the chance that a pod with its share of the requests has at least (lower is worse: at most) its share of
-// the bad ones.
-func podTail(sum, pod tally, lowerIsWorse bool) float64 {
-	share := pod.N / sum.N
+// podTail is the chance that a pod with this share of the requests has at least (lower is worse: at most) x of all bad
+// ones.
+func podTail(all, share, x float64, lowerIsWorse bool) float64 {
 	if lowerIsWorse {
-		return 1 - upperTail(sum.X, share, pod.X+1)
+		return 1 - upperTail(all, share, x+1)
 	}
-	return upperTail(sum.X, share, pod.X)
+	return upperTail(all, share, x)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -109,7 +110,7 @@ func (s *simulation) look(history bool) Look {
 }
 
 // run is one release without steps; it returns the last assessment and after how many looks it came.
-func (s *simulation) run(t testing.TB, p Policy) (Assessment, int) {
+func (s *simulation) run(t *testing.T, p Policy) (Assessment, int) {
 	t.Helper()
 	state := NewState(p)
 	for range 30 {
@@ -160,6 +161,69 @@ func TestFalseRollbacks(t *testing.T) {
 			}
 			if most := binomialQuantile(float64(*simulationRuns), .05, .001); float64(rolled) > most {
 				t.Errorf("%d of %d rolled back, at most %v were expected", rolled, *simulationRuns, most)
+			}
+		})
+	}
+}
+
+// TestOneBadPodIsNotTheVersion: a burst of errors on one canary pod of several rolls few releases back.
+func TestOneBadPodIsNotTheVersion(t *testing.T) {
+	w := world{onePodBad: true, perSecond: 100, share: .2, canaryPods: 5, base: .001, canary: 1, minutes: 15}
+	rolled := 0
+	for run := range *simulationRuns {
+		if a, _ := w.start(*simulationSeed, run).run(t, intolerant()); a.Verdict == Rollback {
+			rolled++
+		}
+	}
+	if most := binomialQuantile(float64(*simulationRuns), .05, .001); float64(rolled) > most {
+		t.Errorf("%d of %d rolled back, at most %v were expected", rolled, *simulationRuns, most)
+	}
+}
+
+// TestBadPromotions: a canary at the tolerance passes a gate with at most the stated risk, looked at every ten seconds.
+func TestBadPromotions(t *testing.T) {
+	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
+	w := world{perSecond: 1000, share: .2, canaryPods: 5, base: .001, canary: 2.1}
+	passed := 0
+	for run := range *simulationRuns {
+		s, state := w.start(*simulationSeed, run), NewState(p)
+		for look := range 120 {
+			mustObserve(t, state, p, s.look(look < 30))
+			if state.mem.Metrics[0].logPromote() >= logGate(p.BadPromotionRisk) {
+				passed++
+				break
+			}
+		}
+	}
+	if most := binomialQuantile(float64(*simulationRuns), .05, .001); float64(passed) > most {
+		t.Errorf("%d of %d passed the gate, at most %v were expected", passed, *simulationRuns, most)
+	}
+}
+
+// TestRegressionsAreFound: real regressions are rolled back, the median within a few looks of ten seconds.
+func TestRegressionsAreFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		world
+		wantMinutes float64
+	}{
+		"0.1 to 1 %, 100 a second":    {world: world{perSecond: 100, base: .001, canary: 10}, wantMinutes: 1.7},
+		"1 to 5 %, 100 a second":      {world: world{perSecond: 100, base: .01, canary: 5}, wantMinutes: 1},
+		"0.1 to 0.5 %, 1000 a second": {world: world{perSecond: 1000, base: .001, canary: 5}, wantMinutes: 1.2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
+			c.share, c.canaryPods, c.minutes = .2, 5, 30
+			var looks []int
+			for run := range 50 {
+				a, n := c.start(*simulationSeed, run).run(t, p)
+				if a.Verdict != Rollback {
+					t.Fatalf("run %d: %s", run, a.Detail)
+				}
+				looks = append(looks, n)
+			}
+			slices.Sort(looks)
+			if got := float64(looks[25]) / 6; got > c.wantMinutes {
+				t.Errorf("median %.1f minutes, want %v", got, c.wantMinutes)
 			}
 		})
 	}

@@ -68,12 +68,7 @@ func (m *metricMemory) turnedBad(i int, sums lasting, lowerIsWorse bool) bool {
 	pod := m.StablePods[i].recent()
 	share := pod.N / sums.n * m.usual(i, lowerIsWorse)
 	share /= share + 1 - pod.N/sums.n
-	tail := 0.0
-	if lowerIsWorse {
-		tail = 1 - upperTail(sums.x, share, pod.X+1)
-	} else {
-		tail = upperTail(sums.x, share, pod.X)
-	}
+	tail := podTail(sums.x, share, pod.X, lowerIsWorse)
 	return math.Log(sums.pods)+math.Log(tail)/max(1, m.Noise.pods()) < math.Log(suspicion)
 }
 

@@ -112,8 +112,7 @@ var vectorKinds = map[string]func(*testing.T, vector) []float64{
 			for _, x := range row {
 				pods = append(pods, tally{N: 1000, X: x})
 			}
-			p, _ := concentration(pods, false)
-			got = append(got, p)
+			got = append(got, concentration(pods, false))
 		}
 		return got
 	},
