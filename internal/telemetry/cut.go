@@ -81,7 +81,8 @@ func (t *Tracker) endAt(fresh []scrape, at int64, patient bool) (int64, verdict)
 			break
 		}
 		seen[s.target] = true
-		if s.target.bothArms {
+		// One that nobody expected would move the end only if it were seen in time.
+		if s.target.bothArms && s.target.alive(t.to) {
 			to = s.at
 		}
 	}
@@ -95,22 +96,37 @@ func (t *Tracker) endAt(fresh []scrape, at int64, patient bool) (int64, verdict)
 func (t *Tracker) endRound(fresh []scrape, patient bool) (int64, verdict) {
 	seen := map[*target]bool{}
 	var to int64
-	for _, s := range fresh {
-		if seen[s.target] {
+	for i, s := range fresh {
+		if to > 0 && seen[s.target] {
 			return to, ends
 		}
-		seen[s.target], to = true, s.at
-		if t.complete(seen) {
+		// What was waited for in vain before this scrape must not be part of the look when it comes now.
+		if i > 0 && t.complete(seen, s.at) {
+			if to == 0 {
+				to = fresh[i-1].at
+			}
 			return to, ends
 		}
+		seen[s.target] = true
+		if t.complete(seen, s.at) {
+			return s.at, ends
+		}
+		// One that nobody expected would move the end only if it were seen in time.
+		if s.target.alive(t.to) {
+			to = s.at
+		}
+	}
+	if to == 0 {
+		to = fresh[len(fresh)-1].at
 	}
 	missing := func(target *target, _ int64) bool { return !seen[target] }
 	return to, t.missing(to, fresh, missing, patient)
 }
 
-func (t *Tracker) complete(seen map[*target]bool) bool {
+// complete says whether all targets have been scraped that can be expected at a moment.
+func (t *Tracker) complete(seen map[*target]bool, at int64) bool {
 	for _, target := range t.targets {
-		if target.alive(t.to) && !seen[target] {
+		if target.alive(t.to) && !seen[target] && target.hopeless() >= at {
 			return false
 		}
 	}
