@@ -34,7 +34,11 @@ type turn struct {
 
 func (t *turn) seal(before Run) Decision {
 	t.next.Want = wantOf(t.plan, t.next)
-	if t.next.Want != before.Want {
+	switch {
+	case behind(before, t.seen):
+		// Objects refuse what is older than what they carry: a record that was lost goes on behind them.
+		t.next.Sequence = t.seen.Stamped + 1
+	case t.next.Want != before.Want:
 		t.next.Sequence = before.Sequence + 1
 	}
 	return Decision{
@@ -71,11 +75,8 @@ func (t *turn) wakeIn(d time.Duration) {
 	}
 }
 
-// lastStep is the index of the last step.
-func (t *turn) lastStep() int { return len(t.plan.Steps) - 1 }
-
 func (t *turn) stepText() string {
-	return fmt.Sprintf("step %d of %d at %d%%", t.next.Step+1, len(t.plan.Steps), t.plan.Steps[t.next.Step].WeightPercent)
+	return fmt.Sprintf("step %d of %d at %d%%", t.next.Step+1, len(t.plan.Steps), percentOf(t.plan, t.next.Step))
 }
 
 // advance does what the present stage does when nothing urgent has happened.

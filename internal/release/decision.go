@@ -4,7 +4,7 @@ import "time"
 
 // Decision is what follows from the facts.
 type Decision struct {
-	// Next is to be stored first; its Sequence grows exactly when Want changes.
+	// Next is to be stored first; its Sequence grows exactly when Want changes, or when objects carry a higher one.
 	Next Run
 	// Want is Next.Want: the whole state of the world, to be projected once Next is stored.
 	Want Want

@@ -3,15 +3,17 @@
 // It must not read a clock, a network, a cluster or the environment, and must not log: the time is part of the
 // Observation, and everything that it has to say is in the Decision. The same inputs give the same decision.
 //
-//	          held change            twin ready             applied              evidence, last step
-//	Idle ──▶ Checking ──▶ Preparing ──▶ Shifting ──▶ Judging ──▶ PromotionEntering ──▶ PromotionRolling ──▶ PromotionFinishing ──▶ Idle
-//	 │                        ▲                         │                                   │
-//	 │ let through            └──── evidence, more steps┘                                   │ harm, newer change
-//	 ▼                                                                                      ▼
-//	LettingThrough ──▶ Idle          any of them: harm, newer change, withdrawn          Evacuating ──▶ PuttingBack ──▶ Returning ──▶ Reholding
-//	                                          │                                                                                         │
-//	                                          ▼                                                                                         ▼
-//	                                     RollingBack ──▶ RolledBack (rejected) | Checking (newer) | LettingThrough (withdrawn)      as RollingBack
+//	      held change          route had           twin ready          applied           evidence, last step, or a person
+//	Idle ──▶ Checking ──▶ Preparing ──▶ Shifting ──▶ Judging ──▶ PromotionPreparing ──▶ PromotionEntering ──▶ PromotionRolling
+//	 │                        ▲                         │              way back made          way back applied        │
+//	 │ let through            └── evidence, more steps ─┘                                                             │ rolled out
+//	 ▼                                                                                                                ▼
+//	LettingThrough ──▶ Idle                                                                    Idle ◀── PromotionFinishing
+//
+//	harm, abort, newer change, withdrawn, record lost: any of Preparing to PromotionEntering ──▶ RollingBack
+//	RollingBack ──▶ RolledBack (rejected) | Idle (anything else, which goes on with what is held then)
+//	harm, abort, newer change, withdrawn: PromotionRolling ──▶ Evacuating ──▶ PuttingBack ──▶ Returning ──▶ Reholding ──▶ as RollingBack
+//	PromotionRolling with too few old pods, Idle and LettingThrough with a change held over a half-rolled Deployment ──▶ PuttingBack
 //
 // Deleting leaves every stage. Refused is Checking with a reason.
 package release

@@ -18,10 +18,27 @@ func (t *turn) idle() {
 		t.letThrough("only kubectl.kubernetes.io/restartedAt differs from stable's template")
 	case target.PromotedBefore:
 		t.letThrough("it was promoted before, within rollbackWindow")
-	case target.StableBroken:
-		t.letThrough("stable has no available pod or never completed a rollout, so there is nothing to protect")
+	default:
+		t.heldChange()
+	}
+}
+
+// heldChange is what becomes of a template that has to prove itself.
+func (t *turn) heldChange() {
+	target := t.seen.Target
+	halfRolled := target.Mixed && !target.OnlyStablePods
+	switch {
+	case t.next.Stable.UID == "" && target.Mixed:
+		t.say(Adopting, "pods of several templates run and none is on record as stable: revision %s stays held "+
+			"until pods of one are left", target.Revision)
+	case halfRolled && !target.StableBroken:
+		t.putBackFirst()
 	case target.Rejected && t.next.Retried != target.Revision:
 		t.keepRejected()
+	case target.StableBroken:
+		t.letThrough(nothingToProtect)
+	case t.next.Stable.UID == "":
+		t.say(Adopting, "which pods are stable cannot be known yet; revision %s stays held until then", target.Revision)
 	case t.plan.Suspended:
 		t.say(Suspended, "revision %s is held; set spec.suspend to false to release it", target.Revision)
 	default:
@@ -29,11 +46,16 @@ func (t *turn) idle() {
 	}
 }
 
+const nothingToProtect = "stable has no available pod or never completed a rollout, so there is nothing to protect"
+
 func (t *turn) begin() {
 	t.leaveFor(Checking)
 	t.next.Revision = t.seen.Target.Revision
 	t.next.Canary = t.next.Revision
 	t.next.Started = t.seen.Now
+	if t.next.Retried != t.next.Revision {
+		t.next.Retried = ""
+	}
 	t.say(PreparingCanary, "revision %s is held; checking whether it can run beside stable", t.next.Revision)
 }
 
@@ -76,7 +98,7 @@ func (t *turn) adopt() {
 		t.say(Adopting, "waiting until the Deployment has rolled out, to take it as stable")
 		return
 	}
-	if t.next.Cause == Promoted {
+	if t.next.Cause == Promoted && t.next.CauseDetail != "" {
 		t.say(Promoted, "%s", t.next.CauseDetail)
 		return
 	}
@@ -89,6 +111,8 @@ func (t *turn) lettingThrough() {
 	case !target.Found:
 		t.leaveFor(Idle)
 		t.say(TargetNotFound, "the Deployment does not exist")
+	case target.PausedByUser:
+		t.say(PausedByUser, "the Deployment is paused, and not by Slipway: resume it to have revision %s rolled out", t.next.Revision)
 	case target.Held && target.Revision != t.next.Revision:
 		t.heldWhileRolling()
 	case !target.Held && target.RolledOut && target.Serving.UID != "":
@@ -96,18 +120,27 @@ func (t *turn) lettingThrough() {
 		t.next.Stable = target.Serving
 		t.say(StableServes, "revision %s serves", target.Serving.Revision)
 	default:
-		t.say(LetThrough, "revision %s is rolled out at once: %s", t.next.Revision, t.next.CauseDetail)
+		t.say(LetThrough, "revision %s is rolled out at once: %s", t.next.Revision, or(t.next.CauseDetail, "it need not be held"))
 	}
 }
 
-// heldWhileRolling: another change came while one was let through. With pods of two templates nothing can be compared:
-// stable's pods come back first.
+// heldWhileRolling: another change came while one was let through.
 func (t *turn) heldWhileRolling() {
-	if !t.seen.Target.Mixed || t.next.Stable.UID == "" || t.seen.Target.StableBroken {
-		t.leaveFor(Idle)
-		t.say(NewerChange, "revision %s has come meanwhile", t.seen.Target.Revision)
+	target := t.seen.Target
+	if target.Mixed && !target.OnlyStablePods && !target.StableBroken && t.next.Stable.UID != "" {
+		t.putBackFirst()
 		return
 	}
+	t.leaveFor(Idle)
+	if !target.Mixed && target.Serving.UID != "" {
+		// What was let through has replaced every pod, though it was not seen to finish.
+		t.next.Stable = target.Serving
+	}
+	t.say(NewerChange, "revision %s has come meanwhile", target.Revision)
+}
+
+// putBackFirst: with pods of two templates nothing can be compared, so stable's come back before anything is released.
+func (t *turn) putBackFirst() {
 	t.leaveFor(PuttingBack)
 	t.next.Outcome, t.next.Cause = Superseded, NewerChange
 	t.next.Revision = t.seen.Target.Revision
@@ -118,14 +151,22 @@ func (t *turn) heldWhileRolling() {
 // checking: nothing has been made yet. What cannot be done is refused here, by name.
 func (t *turn) checking() {
 	switch {
+	case t.seen.Target.StableBroken:
+		t.letThrough(nothingToProtect)
+	case len(t.plan.Steps) == 0:
+		t.say(Refused, "spec.steps is empty: name at least one weightPercent")
 	case len(t.seen.Refusals) > 0:
-		t.say(t.seen.Refusals[0].Reason, "%s", t.seen.Refusals[0].Message)
+		first := t.seen.Refusals[0]
+		t.say(or(first.Reason, Refused), "%s", or(first.Message, "the release cannot run as things are"))
+	case t.stopped():
+	case t.seen.Twin.Exists || t.seen.Hold.Exists:
+		// What is seen of them would be taken for facts about this release.
+		t.say(PreparingCanary, "waiting until what the release before left is removed")
 	case !t.next.Checked:
 		t.next.Checked = true
 		t.say(PreparingCanary, "revision %s can run beside stable; asking for the route", t.next.Revision)
 	case t.seen.Traffic.Refused:
-		t.say(t.seen.Traffic.RefusedReason, "%s", t.seen.Traffic.Message)
-	case t.stopped():
+		t.sayRefused()
 	case !t.seen.Traffic.Applied:
 		t.say(PreparingCanary, "waiting for the route: %s", orWaiting(t.seen.Traffic.Message))
 	default:
@@ -135,28 +176,30 @@ func (t *turn) checking() {
 }
 
 func orWaiting(message string) string {
-	if message == "" {
-		return "the data plane has not said yet that it carries it"
-	}
-	return message
+	return or(message, "the data plane has not said yet that it carries it")
+}
+
+func (t *turn) sayRefused() {
+	t.say(or(t.seen.Traffic.RefusedReason, Refused), "%s", or(t.seen.Traffic.Message, "the route cannot be had"))
 }
 
 // stopped says so when the user or a person has stopped the release from going on.
 func (t *turn) stopped() bool {
-	switch {
-	case t.plan.Suspended:
-		return t.say(Suspended, "stopped by spec.suspend")
-	case t.next.Paused:
-		return t.say(PausedByPerson, "paused by a person; resume it to go on")
+	if !t.plan.Suspended && !t.next.Paused {
+		return false
 	}
-	return false
+	t.next.LookingSince = time.Time{}
+	if t.plan.Suspended {
+		return t.say(Suspended, "stopped by spec.suspend")
+	}
+	return t.say(PausedByPerson, "paused by a person; resume it to go on")
 }
 
 func (t *turn) preparing() {
 	twin := t.seen.Twin
 	switch {
 	case twin.NotAdmitted:
-		t.say(CanaryNotScheduled, "%s: %s", t.stepText(), twin.Trouble)
+		t.say(CanaryNotScheduled, "%s: the cluster does not take the canary's pods: %s", t.stepText(), orNothing(twin.Trouble))
 	case !twin.Ready:
 		t.say(PreparingCanary, "%s: %d of %d canary pods are ready%s",
 			t.stepText(), min(twin.ReadyPods, twin.WantedPods), twin.WantedPods, because(twin.Trouble))
@@ -179,10 +222,11 @@ func (t *turn) shifting() {
 	traffic := t.seen.Traffic
 	switch {
 	case traffic.Refused:
-		t.say(traffic.RefusedReason, "%s", traffic.Message)
+		t.sayRefused()
 	case traffic.Applied:
+		// What was applied before the step asked for it is of the step before.
+		t.next.AppliedAt = later(traffic.AppliedAt, t.next.Since)
 		t.enter(Judging)
-		t.next.AppliedAt = traffic.AppliedAt
 		t.say(JudgingStep, "%s: gathering evidence", t.stepText())
 	default:
 		t.say(ShiftingTraffic, "%s: %s", t.stepText(), orWaiting(traffic.Message))

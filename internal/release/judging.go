@@ -1,39 +1,50 @@
 package release
 
+import "time"
+
 // judging: the share is applied. A step is left by evidence of this step, never by time alone unless the user says so.
 func (t *turn) judging() {
-	v := t.seen.Verdict
-	settled := t.after(t.next.AppliedAt, t.plan.MinStepDuration)
+	v := t.evidence()
 	switch {
 	case t.seen.Traffic.Refused:
-		t.say(t.seen.Traffic.RefusedReason, "%s", t.seen.Traffic.Message)
+		t.sayRefused()
 	case t.stopped():
 	case !t.seen.Traffic.Applied:
 		t.say(ShiftingTraffic, "%s: the route does not carry the share now: %s", t.stepText(), orWaiting(t.seen.Traffic.Message))
-	case !t.enough():
-		t.withoutEvidence()
-	case !settled:
-		t.say(JudgingStep, "%s: %s; the step lasts at least minStepDuration", t.stepText(), v.Detail)
+	case !t.settled():
+		t.say(or(v.Reason, JudgingStep), "%s: %s; the step lasts at least minStepDuration", t.stepText(), orNoVerdict(v.Detail))
+	case v.Kind == Advance && !v.NoData:
+		t.leaveStep(or(v.Detail, "enough evidence"))
 	default:
-		t.leaveStep(v.Detail)
+		t.withoutEvidence(v)
 	}
 }
 
-// enough says that the judge lets this step go, on evidence of this step.
-func (t *turn) enough() bool {
-	return t.seen.Verdict.Kind == Advance && t.seen.Verdict.Step == t.next.Step
+// evidence is the judge's word on the present step. That on another step is no verdict.
+func (t *turn) evidence() Verdict {
+	if t.seen.Verdict.Step != t.next.Step {
+		return Verdict{}
+	}
+	return t.seen.Verdict
+}
+
+// settled says that the step has lasted as long as the user wants each to.
+func (t *turn) settled() bool {
+	if t.next.LookingSince.IsZero() {
+		t.next.LookingSince = t.seen.Now
+	}
+	return t.after(t.next.AppliedAt, t.plan.MinStepDuration)
 }
 
 // withoutEvidence holds, and says what is missing; after maxDuration it does what the user chose.
-func (t *turn) withoutEvidence() {
-	v := t.seen.Verdict
+func (t *turn) withoutEvidence(v Verdict) {
 	if !t.timeIsUp() {
-		t.say(orJudging(v.Reason), "%s: %s", t.stepText(), orNoVerdict(v.Detail))
+		t.say(or(v.Reason, JudgingStep), "%s: %s", t.stepText(), orNoVerdict(v.Detail))
 		return
 	}
 	switch {
 	case t.plan.OnInconclusive == InconclusiveRollback:
-		t.takeAway(Rejected, InconclusiveEvidence, "no verdict within maxDuration: "+orNoVerdict(v.Detail))
+		t.takeAway(ending{Rejected, InconclusiveEvidence, "no verdict within maxDuration: " + orNoVerdict(v.Detail)})
 	case t.plan.OnInconclusive == InconclusivePromoteIfNoHarm && v.NoHarm && !v.NoData:
 		t.leaveStep("no verdict within maxDuration, and no evidence of harm")
 	default:
@@ -42,35 +53,25 @@ func (t *turn) withoutEvidence() {
 	}
 }
 
+// timeIsUp: time that a person or the user had the release stand still does not count.
 func (t *turn) timeIsUp() bool {
 	if t.plan.MaxDuration == 0 || t.plan.OnInconclusive == InconclusiveExtend {
 		return false
 	}
-	return t.after(t.next.Started, t.plan.MaxDuration)
+	return t.after(t.next.LookingSince, t.plan.MaxDuration)
 }
 
-func orJudging(r Reason) Reason {
-	if r == "" {
-		return JudgingStep
-	}
-	return r
-}
-
-func orNoVerdict(detail string) string {
-	if detail == "" {
-		return "nothing has been measured yet"
-	}
-	return detail
-}
+func orNoVerdict(detail string) string { return or(detail, "nothing has been measured yet") }
 
 // leaveStep goes on to the next step or to promotion, unless a person is to say so.
 func (t *turn) leaveStep(why string) {
 	if t.plan.Steps[t.next.Step].Hold && !t.next.Resumed {
+		t.next.LookingSince = time.Time{}
 		t.say(WaitingForPerson, "%s: %s; a person says when to go on (resume)", t.stepText(), why)
 		return
 	}
 	t.next.Resumed = false
-	if t.next.Step == t.lastStep() {
+	if t.next.Step == len(t.plan.Steps)-1 {
 		t.enter(PromotionPreparing)
 		t.say(Promoting, "revision %s: %s", t.next.Revision, why)
 		return

@@ -13,6 +13,9 @@ type Observation struct {
 	Verdict  Verdict
 	Request  Request
 	Refusals []Refusal
+	// Stamped is the highest Run.Sequence that objects of this release carry; 0: none does, or it cannot be known. More
+	// than the record's own says that the record was lost.
+	Stamped int64
 }
 
 // TargetFacts are about the user's Deployment.
@@ -37,7 +40,7 @@ type TargetFacts struct {
 	RolledOut bool
 	// Failed: its rollout exceeded the progress deadline.
 	Failed bool
-	// Mixed: pods of more than one template run.
+	// Mixed: pods of more than one template run. Then StableBroken must not be inferred from not knowing stable.
 	Mixed bool
 	// Serving is the ReplicaSet that would be stable if the present state were adopted; zero: cannot be known.
 	Serving Stable
@@ -83,7 +86,7 @@ type TrafficFacts struct {
 	Message       string
 	// Applied: the route carries exactly the shares that the run wants, and has for the settle time.
 	Applied bool
-	// AppliedAt is since when. Zero unless Applied.
+	// AppliedAt is since when. Zero unless Applied. What lies before the stage began does not count.
 	AppliedAt time.Time
 }
 
@@ -100,7 +103,7 @@ const (
 // Verdict is the judge's word on the present step.
 type Verdict struct {
 	Kind VerdictKind
-	// Step is the step that the evidence is of; a verdict on another step is no verdict.
+	// Step is the step that the evidence is of. On another step only Rollback counts: harm is harm.
 	Step int
 	// Reason and Detail say why; for NoVerdict what is missing.
 	Reason Reason

@@ -29,12 +29,14 @@ func (t *turn) obey(verb Verb) bool {
 	case verb == Abort && running:
 		t.answer = "aborted"
 		t.next.Retried = ""
-		return t.takeAway(Rejected, AbortedByPerson, "a person aborted the release of revision "+t.next.Revision)
-	case verb == Pause && running:
+		return t.takeAway(ending{Rejected, AbortedByPerson, "a person aborted the release of revision " + t.next.Revision})
+	case verb == Pause && running && t.next.Stage != PromotionRolling:
 		t.answer, t.next.Paused = "paused", true
-	case verb == Resume && running:
+	case verb == Resume && t.next.Paused:
+		// It takes back the pause alone: what the step holds for is asked for on its own.
 		t.answer, t.next.Paused = "resumed", false
-		t.next.Resumed = true
+	case verb == Resume && t.holds():
+		t.answer, t.next.Resumed = "resumed: the step is left when there is enough evidence", true
 	case verb == Promote && t.canPromote():
 		t.answer, t.next.Paused = "promoted by a person, without waiting for evidence", false
 		t.enter(PromotionPreparing)
@@ -44,9 +46,14 @@ func (t *turn) obey(verb Verb) bool {
 		t.leaveFor(Idle)
 		return t.say(PreparingCanary, "a person wants revision %s to be tried again", t.next.Revision)
 	default:
-		t.answer = fmt.Sprintf("%s refused: it means nothing while the release is %s", verb, t.stageName())
+		t.answer = fmt.Sprintf("%s refused: it means nothing while the release is %s", verb, or(t.next.Stage, "Idle"))
 	}
 	return false
+}
+
+// holds says that the present step waits for a person before it is left.
+func (t *turn) holds() bool {
+	return t.next.Stage == Judging && t.plan.Steps[t.next.Step].Hold
 }
 
 // canPromote: pods of the canary are ready, and stable is still held.
@@ -60,11 +67,4 @@ func (t *turn) canPromote() bool {
 		RollingBack, RolledBack, Evacuating, PuttingBack, Returning, Reholding, Deleting:
 	}
 	return false
-}
-
-func (t *turn) stageName() string {
-	if t.next.Stage == Idle {
-		return "Idle"
-	}
-	return string(t.next.Stage)
 }

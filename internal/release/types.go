@@ -81,7 +81,8 @@ type Want struct {
 	// Split says that the route carries Shares; without it the route is the user's own.
 	Split  bool   `json:"split,omitempty"`
 	Shares Shares `json:"shares,omitzero"`
-	// Twin says that the canary's Deployment and Service exist, of template TwinRevision.
+	// Twin says that the canary's Deployment and Service exist, of template TwinRevision. An empty TwinRevision, after the
+	// loss of a record, leaves what there is as it is.
 	Twin         bool   `json:"twin,omitempty"`
 	TwinRevision string `json:"twinRevision,omitempty"`
 	// TwinPercent is the share that the twin is sized for; 0 scales it to no pods.
@@ -107,7 +108,7 @@ type Run struct {
 	Stage    Stage  `json:"stage,omitempty"`
 	Step     int    `json:"step,omitempty"`
 	Stable   Stable `json:"stable,omitzero"`
-	// Revision is the template that is being released, or was last.
+	// Revision is the template that is being released, or was last; on the way back from a promotion the one to hold again.
 	Revision string `json:"revision,omitempty"`
 	// Canary is the template that the twin runs: Revision, until a newer one takes that name.
 	Canary string `json:"canary,omitempty"`
@@ -125,8 +126,14 @@ type Run struct {
 	// Paused says that a person stopped the release; Resumed that one let it past the hold of this step.
 	Paused  bool `json:"paused,omitempty"`
 	Resumed bool `json:"resumed,omitempty"`
+	// LookingSince is since when evidence is looked for, for Plan.MaxDuration. It starts anew after the release was stopped.
+	LookingSince time.Time `json:"lookingSince,omitzero"`
+	// Unprotected says that stable had no available pod when its promotion began, so that no way back was made.
+	Unprotected bool `json:"unprotected,omitempty"`
 	// Evacuated says that the old pods' Service carries everything while stable's template is put back.
 	Evacuated bool `json:"evacuated,omitempty"`
+	// Reverted says that stable's template came into the Deployment meanwhile, so that nothing is to be held again.
+	Reverted bool `json:"reverted,omitempty"`
 	// TwinGone says that the canary need not be kept (any longer) for people to look at.
 	TwinGone bool `json:"twinGone,omitempty"`
 	// Cleared says that the route is the user's own again, for an object that is being deleted; Final what is left to do
@@ -150,9 +157,10 @@ type Plan struct {
 	Drain          time.Duration
 	OnInconclusive Inconclusive
 	OnNoData       NoDataAction
-	OnDelete       Target // PutBack or LetGo
-	Suspended      bool
-	Deleting       bool
+	// OnDelete is what becomes of a Deployment that is held when its release is deleted: LetGo, otherwise PutBack.
+	OnDelete  Target
+	Suspended bool
+	Deleting  bool
 }
 
 // Step is one share of the traffic.

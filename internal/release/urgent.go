@@ -1,74 +1,69 @@
 package release
 
+import "time"
+
 // leaveForDeletion gives the route back, then the pods, then the Deployment.
 func leaveForDeletion(t *turn) bool {
 	if !t.plan.Deleting || t.next.Stage == Deleting {
 		return false
 	}
+	if why, found := t.harm(); found {
+		// A half-rolled bad template must not be what is left behind.
+		t.takenAwayFor(why)
+	}
 	t.enter(Deleting)
+	t.next.AppliedAt = time.Time{}
+	t.next.Cleared, t.next.TwinGone, t.next.Final = false, false, Keep
 	return t.say(BeingDeleted, "giving the route back to its owner")
+}
+
+// ending is why the canary is taken away.
+type ending struct {
+	outcome Outcome
+	cause   Reason
+	detail  string
 }
 
 // takeUsersOffHarm is asked before anything that waits: no readiness, capacity or other resource stands before it.
 func takeUsersOffHarm(t *turn) bool {
-	cause, detail := t.harm()
-	if cause == "" {
-		return false
-	}
-	t.next.Outcome, t.next.Cause, t.next.CauseDetail = Rejected, cause, detail
-	t.next.Retried = ""
-	t.leaveCanary()
-	return t.say(cause, "%s", detail)
+	why, found := t.harm()
+	return found && t.takeAway(why)
 }
 
-// leaveCanary takes users off the canary. Once the hold is lifted, new pods are behind the user's Service too: then
-// everything goes to the old pods' Service, if enough of them are left.
-func (t *turn) leaveCanary() {
-	switch {
-	case t.next.Stage == Checking:
-		t.next.TwinGone = true
-		t.settle()
-		return
-	case t.next.Stage != PromotionRolling:
-		t.enter(RollingBack)
-		return
-	}
-	t.next.Evacuated = t.seen.Hold.Enough
-	if t.next.Evacuated {
-		t.enter(Evacuating)
-		return
-	}
-	t.enter(PuttingBack)
-}
-
-// harm is the proof or the fact that the canary must not have users; the empty reason: there is none.
-func (t *turn) harm() (Reason, string) {
+// harm is the proof or the fact that the canary must not have users.
+func (t *turn) harm() (ending, bool) {
 	if !t.canaryRuns() {
-		return "", ""
+		return ending{}, false
 	}
 	twin, v := t.seen.Twin, t.seen.Verdict
 	switch {
 	case v.Kind == Rollback && t.hasUsers():
-		return v.Reason, v.Detail
+		// Harm counts whatever step it was proven in.
+		return ending{Rejected, or(v.Reason, HarmProven), or(v.Detail, "harm was proven")}, true
 	case twin.CrashLooping:
-		return CanaryCrashLooping, "the canary's containers start and exit again and again: " + twin.Trouble
+		return ending{Rejected, CanaryCrashLooping, "the canary's containers start and exit again and again: " + orNothing(twin.Trouble)}, true
+	case t.hasUsers() && twin.Exists && twin.ReadyPods == 0 && twin.NotAdmitted:
+		// Users are taken off, but that the cluster has no room says nothing about the version.
+		return ending{Superseded, CanaryNotScheduled, "no pod of the canary is left, and the cluster takes no new one: " + orNothing(twin.Trouble)}, true
 	case t.hasUsers() && twin.Exists && twin.ReadyPods == 0:
-		return NoReadyCanary, "no pod of the canary is ready to serve: " + orNothing(twin.Trouble)
-	case twin.Failed && t.next.Stage == Preparing:
-		return CanaryNotReady, "the canary did not become ready within its progress deadline: " + orNothing(twin.Trouble)
-	case t.next.Stage == PromotionRolling && t.seen.Target.Failed:
-		return CanaryNotReady, "the rollout of the promoted template exceeded its progress deadline"
-	case v.NoData && t.plan.OnNoData == NoDataRollback && t.next.Stage == Judging:
-		return NoData, v.Detail
+		return ending{Rejected, NoReadyCanary, "no pod of the canary is ready to serve: " + orNothing(twin.Trouble)}, true
+	case twin.Failed && !twin.NotAdmitted && t.next.Stage == Preparing:
+		return ending{Rejected, CanaryNotReady, "the canary did not become ready within its progress deadline: " + orNothing(twin.Trouble)}, true
+	case t.next.Stage == PromotionRolling && t.seen.Target.Failed && !t.seen.Target.Held:
+		return ending{Rejected, CanaryNotReady, "the rollout of the promoted template exceeded its progress deadline"}, true
+	case t.evidence().NoData && t.plan.OnNoData == NoDataRollback && t.next.Stage == Judging:
+		return ending{Rejected, NoData, or(v.Detail, "no data, and onNoData is Rollback")}, true
 	}
-	return "", ""
+	return ending{}, false
 }
 
-func orNothing(trouble string) string {
-	if trouble == "" {
-		return "the pods give no reason"
+func orNothing(trouble string) string { return or(trouble, "the pods give no reason") }
+
+func or[T ~string](text, otherwise T) T {
+	if text == "" {
+		return otherwise
 	}
-	return trouble
+	return text
 }
 
 // canaryRuns says that pods of the canary are wanted.
@@ -89,42 +84,94 @@ func (t *turn) hasUsers() bool {
 
 // followTarget starts over, or stops, when what is in the Deployment is no longer what is being released.
 func followTarget(t *turn) bool {
-	if !t.canaryRuns() && t.next.Stage != Checking {
-		return false
+	switch t.next.Stage {
+	case Checking, Preparing, Shifting, Judging, PromotionPreparing, PromotionEntering:
+		return t.followHeld()
+	case PromotionRolling:
+		return t.followRolling()
+	case Evacuating, PuttingBack, Returning, Reholding:
+		return t.followPutBack()
+	case Idle, LettingThrough, PromotionFinishing, RollingBack, RolledBack, Deleting:
 	}
+	return false
+}
+
+// followHeld: the change is held, and nothing but its own rollout may take it from there.
+func (t *turn) followHeld() bool {
 	target := t.seen.Target
 	switch {
 	case !target.Found:
-		return t.takeAway(Withdrawn, TargetNotFound, "the Deployment is gone")
-	case t.next.Stage == PromotionRolling:
-		return t.followRolling()
+		return t.takeAway(ending{Withdrawn, TargetNotFound, "the Deployment is gone"})
 	case target.Held && target.SameAsStable:
-		return t.takeAway(Withdrawn, ChangeWithdrawn, "stable's template is in the Deployment again")
+		return t.takeAway(ending{Withdrawn, ChangeWithdrawn, "stable's template is in the Deployment again"})
 	case !target.Held:
-		return t.takeAway(Withdrawn, ChangeWithdrawn, "the hold was lifted by somebody else: the Deployment rolls out by itself")
+		return t.takeAway(ending{Withdrawn, ChangeWithdrawn, "the hold was lifted by somebody else: the Deployment rolls out by itself"})
 	case target.Revision != t.next.Revision:
-		return t.takeAway(Superseded, NewerChange, "revision "+target.Revision+" has come in the place of "+t.next.Revision)
-	case t.hasUsers() && !t.seen.Twin.Exists:
-		return t.takeAway(Superseded, CanaryNotReady, "the canary was deleted by somebody else: starting over")
+		return t.takeAway(ending{Superseded, NewerChange, "revision " + target.Revision + " has come in the place of " + t.next.Revision})
 	}
-	return false
+	return t.missTwin()
 }
 
 // followRolling: the hold is lifted, and a change that comes now is held over a half-rolled Deployment.
 func (t *turn) followRolling() bool {
 	target := t.seen.Target
-	if !target.Held || target.Revision == t.next.Revision {
-		return false
+	came := "revision " + target.Revision + " has come while " + t.next.Revision + " was being promoted"
+	switch {
+	case !target.Found:
+		return t.takeAway(ending{Withdrawn, TargetNotFound, "the Deployment is gone"})
+	case target.Revision == t.next.Revision:
+		return t.missTwin()
+	case !target.Held:
+		return t.takeAway(ending{Withdrawn, ChangeWithdrawn, came + ", past the hold: the Deployment rolls out by itself"})
+	case target.SameAsStable:
+		return t.takeAway(ending{Withdrawn, ChangeWithdrawn, came})
 	}
-	outcome, cause := Superseded, NewerChange
-	if target.SameAsStable {
-		outcome, cause = Withdrawn, ChangeWithdrawn
-	}
-	return t.takeAway(outcome, cause, "revision "+target.Revision+" has come while "+t.next.Revision+" was being promoted")
+	return t.takeAway(ending{Superseded, NewerChange, came})
 }
 
-func (t *turn) takeAway(outcome Outcome, cause Reason, detail string) bool {
-	t.next.Outcome, t.next.Cause, t.next.CauseDetail = outcome, cause, detail
+// missTwin: users must not be sent to a canary that somebody has deleted.
+func (t *turn) missTwin() bool {
+	if !t.hasUsers() || t.seen.Twin.Exists {
+		return false
+	}
+	return t.takeAway(ending{Superseded, CanaryNotReady, "the canary was deleted by somebody else: starting over"})
+}
+
+func (t *turn) takeAway(why ending) bool {
+	t.takenAwayFor(why)
 	t.leaveCanary()
-	return t.say(cause, "%s", detail)
+	return t.say(why.cause, "%s", why.detail)
+}
+
+func (t *turn) takenAwayFor(why ending) {
+	t.next.Outcome, t.next.Cause, t.next.CauseDetail = why.outcome, why.cause, why.detail
+	if why.outcome == Rejected {
+		// What a person wanted to be tried again has been.
+		t.next.Retried = ""
+	}
+}
+
+// leaveCanary takes users off the canary. Once the hold is lifted, new pods are behind the user's Service too: then
+// everything goes to the old pods' Service, if enough of them are left.
+func (t *turn) leaveCanary() {
+	switch {
+	case t.next.Stage == Checking:
+		t.next.TwinGone = true
+		t.settle()
+	case t.next.Stage != PromotionRolling || !t.seen.Target.Found || t.pastHold():
+		t.enter(RollingBack)
+	case t.seen.Hold.Enough:
+		t.next.Evacuated = true
+		t.enter(Evacuating)
+	default:
+		t.enter(PuttingBack)
+	}
+}
+
+// pastHold says that the Deployment rolls out, without a hold, something that this release knows nothing of: whoever did
+// that wanted it so.
+func (t *turn) pastHold() bool {
+	target := t.seen.Target
+	return target.Found && !target.Held && !target.SameAsStable &&
+		target.Revision != t.next.Revision && target.Revision != t.next.Canary
 }
