@@ -54,6 +54,9 @@ const (
 	// ReasonWithinTolerance says that it is proven, at the accepted risk, that the canary is within what is tolerated. The
 	// release goes on. Nothing to do.
 	ReasonWithinTolerance = "WithinTolerance"
+	// ReasonRecordLost says that the record of a release was lost or cannot be read. The canary is taken off, and the change
+	// starts over from the first step; what was rejected stays rejected. Nothing to do, but find out who edits status.
+	ReasonRecordLost = "RecordLost"
 	// ReasonDeleting says that the object is being deleted and that the route is first made what the user wrote. If it
 	// stays so, the message names the object that cannot be written.
 	ReasonDeleting = "Deleting"
@@ -67,8 +70,8 @@ const (
 	// ReasonSuspended says that spec.suspend is true: no step is left and nothing is promoted, but harm is still rolled
 	// back. Set spec.suspend to false, in Git, to go on.
 	ReasonSuspended = "Suspended"
-	// ReasonPaused says that the release stands still at its share of traffic; the message says what stopped it. Harm is
-	// still rolled back. Go on with kubectl slipway resume, or take users off with kubectl slipway abort.
+	// ReasonPaused says that the release stands still at its share of traffic because somebody asked for it. Harm is still
+	// rolled back. Go on with kubectl slipway resume, or take users off with kubectl slipway abort.
 	ReasonPaused = "Paused"
 	// ReasonPausedByUser says that somebody paused the Deployment itself, so that it is not ours to roll out. Run kubectl
 	// rollout resume on it, or leave it: users get the stable version.
