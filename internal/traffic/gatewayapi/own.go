@@ -15,7 +15,8 @@ func ownRefs(live []backendRef, at ruleID, was record, namespace string) []backe
 	}
 	recorded := recordedRule(live, at, was, namespace)
 	if recorded == nil {
-		return live
+		// No list of the user's is known here. What splits add is still not the user's.
+		return guessOwn(live, at, was, namespace)
 	}
 	splits := splitsOf(was, at)
 	expected := expectedWeights(*recorded, splits)

@@ -134,5 +134,8 @@ func annotate(route *unstructured.Unstructured, now record) {
 		return
 	}
 	delete(annotations, v1alpha1.SplitAnnotation)
+	if len(annotations) == 0 {
+		annotations = nil
+	}
 	route.SetAnnotations(annotations)
 }
