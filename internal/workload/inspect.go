@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,7 +23,8 @@ type TwinFacts struct {
 	Desired, Ready int32
 	// CrashLooping says that a container of a pod that is not ready crashes again and again.
 	CrashLooping bool
-	// Failed says that the twin has exceeded its progress deadline, and that neither a quota nor the scheduler is why.
+	// Failed says that the twin has exceeded its progress deadline, that neither a quota nor the scheduler is why, and that
+	// every pod found its node before: one that waited for room until the deadline has had no time to become ready.
 	Failed bool
 	// NotAdmitted says that a quota or the scheduler keeps pods from running. That is no fault of the version.
 	NotAdmitted bool
@@ -56,9 +58,12 @@ func InspectTwin(cr *v1alpha1.CanaryRelease, twin *appsv1.Deployment, pods []cor
 	}
 	quota := quotaTrouble(twin, present)
 	facts.NotAdmitted = quota != "" || anyUnschedulable(mine)
-	exceeded, deadline := deadlineExceeded(twin)
-	facts.Failed = exceeded && !facts.NotAdmitted
-	facts.Trouble = troubleOf(mine, facts.Desired, quota, deadline)
+	exceeded := deadlineExceeded(twin)
+	facts.Failed = exceeded != nil && !facts.NotAdmitted && !anyScheduledAfter(mine, exceeded.LastTransitionTime)
+	facts.Trouble = troubleOf(mine, facts.Desired, quota)
+	if facts.Trouble == "" && facts.Failed {
+		facts.Trouble = fmt.Sprintf("not ready within progressDeadlineSeconds (%d)", deadlineSeconds(twin))
+	}
 	return facts
 }
 
@@ -137,19 +142,36 @@ func containerStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
 	return append(append(out, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
 }
 
-// deadlineExceeded reads the condition only when it is about the present spec.
-func deadlineExceeded(twin *appsv1.Deployment) (bool, int32) {
-	deadline := int32(600)
-	if twin.Spec.ProgressDeadlineSeconds != nil {
-		deadline = *twin.Spec.ProgressDeadlineSeconds
-	}
+// deadlineExceeded is the condition that says so, or nil. It is read only when it is about the present spec.
+func deadlineExceeded(twin *appsv1.Deployment) *appsv1.DeploymentCondition {
 	if twin.Status.ObservedGeneration < twin.Generation {
-		return false, 0
+		return nil
 	}
-	for _, c := range twin.Status.Conditions {
+	for i, c := range twin.Status.Conditions {
 		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded" {
-			return true, deadline
+			return &twin.Status.Conditions[i]
 		}
 	}
-	return false, 0
+	return nil
+}
+
+// anyScheduledAfter says that a pod found its node after the deadline had passed. The Deployment controller goes on
+// calling the deadline exceeded until such a pod is ready.
+func anyScheduledAfter(pods []corev1.Pod, deadline metav1.Time) bool {
+	for i := range pods {
+		for _, c := range pods[i].Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue && deadline.Before(&c.LastTransitionTime) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// deadlineSeconds is the twin's; the API's default is 600.
+func deadlineSeconds(twin *appsv1.Deployment) int32 {
+	if twin.Spec.ProgressDeadlineSeconds == nil {
+		return 600
+	}
+	return *twin.Spec.ProgressDeadlineSeconds
 }

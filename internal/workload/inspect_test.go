@@ -60,7 +60,13 @@ func leaving(p *corev1.Pod) {
 }
 
 func exceeded(d *appsv1.Deployment) {
-	d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}}
+	d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded", LastTransitionTime: metav1.Unix(500, 0)}}
+}
+
+func scheduled(atSeconds int64) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Unix(atSeconds, 0)}}
+	}
 }
 
 func quota(d *appsv1.Deployment) {
@@ -146,8 +152,12 @@ func TestInspectTwin(t *testing.T) {
 			}),
 		},
 		"a deadline that passed, with nothing else to be seen": {
-			twin: exceeded, pods: []func(*corev1.Pod){func(*corev1.Pod) {}},
+			twin: exceeded, pods: []func(*corev1.Pod){scheduled(400)},
 			want: facts(func(f *TwinFacts) { f.Failed, f.Trouble = true, "not ready within progressDeadlineSeconds (120)" }),
+		},
+		"a deadline that passed while a pod waited for a node, which it has now": {
+			twin: exceeded, pods: []func(*corev1.Pod){scheduled(400), scheduled(501)},
+			want: facts(func(*TwinFacts) {}),
 		},
 		"a deadline of an earlier spec does not count": {
 			twin: func(d *appsv1.Deployment) { exceeded(d); d.Generation = 9 },

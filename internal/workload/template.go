@@ -103,20 +103,20 @@ var quantityType = reflect.TypeFor[resource.Quantity]()
 
 // canonicalQuantities writes every quantity below v in one form, because 1Gi and 1073741824 are the same template.
 func canonicalQuantities(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			canonicalQuantities(v.Elem())
-		}
-	case reflect.Struct:
+	kind := v.Kind()
+	if kind == reflect.Pointer && !v.IsNil() {
+		canonicalQuantities(v.Elem())
+	}
+	if kind == reflect.Struct {
 		canonicalStruct(v)
-	case reflect.Slice:
+	}
+	if kind == reflect.Slice {
 		for i := range v.Len() {
 			canonicalQuantities(v.Index(i))
 		}
-	case reflect.Map:
+	}
+	if kind == reflect.Map {
 		canonicalMap(v)
-	default:
 	}
 }
 

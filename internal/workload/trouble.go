@@ -50,7 +50,7 @@ func unschedulable(pod *corev1.Pod) string {
 }
 
 // troubleOf says each cause once, with the number of pods it concerns, sorted.
-func troubleOf(pods []corev1.Pod, want int32, quota string, deadlineSeconds int32) string {
+func troubleOf(pods []corev1.Pod, want int32, quota string) string {
 	counts := map[string]int{}
 	for i := range pods {
 		if _, ready := readySince(&pods[i]); ready {
@@ -66,9 +66,6 @@ func troubleOf(pods []corev1.Pod, want int32, quota string, deadlineSeconds int3
 	}
 	if quota != "" {
 		causes = append(causes, fmt.Sprintf("pods are not created: %s (%d of %d pods exist)", quota, len(pods), want))
-	}
-	if len(causes) == 0 && deadlineSeconds > 0 {
-		causes = append(causes, fmt.Sprintf("not ready within progressDeadlineSeconds (%d)", deadlineSeconds))
 	}
 	slices.Sort(causes)
 	return strings.Join(causes, "; ")
