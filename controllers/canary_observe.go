@@ -7,11 +7,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/workload"
 )
 
@@ -19,8 +21,34 @@ import (
 func (w *world) observe(now time.Time, verdict release.Verdict) release.Observation {
 	return release.Observation{
 		Now: now, Target: w.targetFacts(), Twin: w.twinFacts(), Hold: w.holdFacts(), Traffic: w.trafficFacts(),
-		Verdict: verdict, Request: requestOf(w.cr), Refusals: w.refusals,
+		Verdict: verdict, Request: requestOf(w.cr), Refusals: w.refusals, Stamped: w.stamped(),
 	}
+}
+
+// stamped is the latest of this release's records that an object follows.
+func (w *world) stamped() int64 {
+	var latest int64
+	for _, o := range []client.Object{orNone(w.split), orNone(w.twin), orNone(w.twinService), orNone(w.holdService)} {
+		if o == nil {
+			continue
+		}
+		stamp, err := store.ParseStamp(o.GetAnnotations()[v1alpha1.StampAnnotation])
+		if err == nil && stamp.UID == string(w.cr.UID) {
+			latest = max(latest, stamp.Sequence)
+		}
+	}
+	return latest
+}
+
+// orNone is an object that may be compared with nil.
+func orNone[T any, P interface {
+	*T
+	client.Object
+}](o P) client.Object {
+	if o == nil {
+		return nil
+	}
+	return o
 }
 
 func (w *world) targetFacts() release.TargetFacts {

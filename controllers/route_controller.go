@@ -27,13 +27,13 @@ import (
 // httpRouter is the translator for HTTPRoutes.
 var httpRouter = gatewayapi.HTTPRoute{}
 
-// RouteReconciler makes one HTTPRoute carry what the records of all splits that name it say, and nothing else. It decides
-// nothing: it is the only one that writes routes, and it puts back what somebody else writes over a split.
-//
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits,verbs=get;list;watch
 // +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// RouteReconciler makes one HTTPRoute carry what the records of all splits that name it say, and nothing else. It decides
+// nothing: it is the only one that writes routes, and it puts back what somebody else writes over a split.
 type RouteReconciler struct {
 	cache   client.Reader
 	live    client.Reader

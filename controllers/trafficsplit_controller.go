@@ -23,9 +23,6 @@ import (
 // conflictRetry is when to look again after somebody else wrote first. The event of their write is on its way.
 const conflictRetry = 20 * time.Millisecond
 
-// TrafficSplitReconciler decides for one TrafficSplit what its routes are to carry next and records it in the split's
-// status. It never writes a route: the RouteReconciler follows the record.
-//
 // +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits/status,verbs=patch
 // +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits/finalizers,verbs=update
@@ -33,6 +30,9 @@ const conflictRetry = 20 * time.Millisecond
 // +kubebuilder:rbac:groups=gateway.envoyproxy.io,resources=envoyproxies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch
+
+// TrafficSplitReconciler decides for one TrafficSplit what its routes are to carry next and records it in the split's
+// status. It never writes a route: the RouteReconciler follows the record.
 type TrafficSplitReconciler struct {
 	cache    client.Reader
 	live     client.Reader
@@ -76,7 +76,7 @@ func (r *TrafficSplitReconciler) follow(ctx context.Context, split *v1alpha1.Tra
 	}
 	d := decideSplit(facts)
 	key := client.ObjectKeyFromObject(split)
-	r.settling.keep(key, ptr.Deref(d.status.Run.Sequence, 0), d.goodSince)
+	r.settling.keep(key, settlingRecord{sequence: ptr.Deref(d.status.Run.Sequence, 0), good: d.goodSince, known: d.known})
 	after := split.DeepCopy()
 	after.Status = d.status
 	wrote, err := r.store.Record(ctx, split, after)
@@ -105,7 +105,9 @@ func (r *TrafficSplitReconciler) letGo(ctx context.Context, split *v1alpha1.Traf
 // gather reads what a decision about the split depends on.
 func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.TrafficSplit) (splitFacts, error) {
 	f := splitFacts{split: split, now: r.clock.Now(), ready: map[string]int{}}
-	f.goodSince = r.settling.since(client.ObjectKeyFromObject(split), ptr.Deref(split.Status.Run.Sequence, 0))
+	if at := r.settling.at(client.ObjectKeyFromObject(split)); at.sequence == ptr.Deref(split.Status.Run.Sequence, 0) {
+		f.goodSince, f.known = at.good, at.known
+	}
 	composition, err := composeNamespace(ctx, r.cache, split.Namespace)
 	if err != nil {
 		return f, err
@@ -170,8 +172,8 @@ func (r *TrafficSplitReconciler) lostRecord(ctx context.Context, f splitFacts) (
 	return latest, nil
 }
 
-// splitSettling remembers since when the present record of each split has been in order. It may be lost: then the
-// settle time is waited for once more.
+// splitSettling remembers since when the present record of each split has been in order, and which of its backends have
+// been applied before. It may be lost: then what is known is waited for once more.
 type splitSettling struct {
 	mu      sync.Mutex
 	records map[types.NamespacedName]settlingRecord
@@ -180,24 +182,22 @@ type splitSettling struct {
 type settlingRecord struct {
 	sequence int64
 	good     time.Time
+	known    []string
 }
 
-func (s *splitSettling) since(key types.NamespacedName, sequence int64) time.Time {
+func (s *splitSettling) at(key types.NamespacedName) settlingRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.records[key]; at.sequence == sequence {
-		return at.good
-	}
-	return time.Time{}
+	return s.records[key]
 }
 
-func (s *splitSettling) keep(key types.NamespacedName, sequence int64, good time.Time) {
+func (s *splitSettling) keep(key types.NamespacedName, record settlingRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.records == nil {
 		s.records = map[types.NamespacedName]settlingRecord{}
 	}
-	s.records[key] = settlingRecord{sequence, good}
+	s.records[key] = record
 }
 
 func (s *splitSettling) forget(key types.NamespacedName) {
