@@ -79,7 +79,7 @@ func TestWritesOfTheTarget(t *testing.T) {
 
 func entry(manager string, operation metav1.ManagedFieldsOperationType, fields string) metav1.ManagedFieldsEntry {
 	return metav1.ManagedFieldsEntry{
-		Manager: manager, Operation: operation, APIVersion: "apps/v1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+		Manager: manager, Operation: operation, APIVersion: "apps/v1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
 	}
 }
 
@@ -143,6 +143,18 @@ func TestRestoreOwnership(t *testing.T) {
 				t.Errorf("what it was given changed:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestOwnersThatCannotBeReadAreAnError(t *testing.T) {
+	broken := []metav1.ManagedFieldsEntry{entry("git", metav1.ManagedFieldsOperationApply, `{"f:spec":7}`)}
+	if got, err := RestoreOwnership(testDeployment(), broken); err == nil {
+		t.Errorf("a broken record gives %v", got.ManagedFields)
+	}
+	d := testDeployment()
+	d.ManagedFields = []metav1.ManagedFieldsEntry{entry("slipway", metav1.ManagedFieldsOperationUpdate, `[]`)}
+	if got, err := RestoreOwnership(d, nil); err == nil {
+		t.Errorf("a broken entry of the operator gives %v", got.ManagedFields)
 	}
 }
 

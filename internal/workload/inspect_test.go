@@ -109,6 +109,14 @@ func TestInspectTwin(t *testing.T) {
 			pods: []func(*corev1.Pod){waiting("CreateContainerConfigError", `configmap "shop" not found`)},
 			want: trouble(`container shop cannot be started: configmap "shop" not found (1 of 2 pods)`),
 		},
+		"a message of the runtime loses what differs from pod to pod": {
+			pods: []func(*corev1.Pod){waiting("RunContainerError", "cannot start 0xc000123abc: no such file\nmore"), waiting("CreateContainerError", "")},
+			want: trouble("container shop cannot be started: CreateContainerError (1 of 2 pods); container shop cannot be started: cannot start …: no such file (1 of 2 pods)"),
+		},
+		"a container that runs and does not become ready": {
+			pods: []func(*corev1.Pod){container(corev1.ContainerStatus{Started: new(true), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}})},
+			want: trouble("container shop runs but is not ready (1 of 2 pods)"),
+		},
 		"a first crash is trouble, and no loop yet": {
 			pods: []func(*corev1.Pod){container(crashed(1, 1, "Error"))},
 			want: trouble("container shop crashes: exit code 1 (1 of 2 pods)"),

@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -151,7 +150,7 @@ func fieldsOf(e metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 	if e.FieldsV1 == nil {
 		return set, nil
 	}
-	if err := set.FromJSON(bytes.NewReader(e.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(e.FieldsV1.GetRawReader()); err != nil {
 		return nil, fmt.Errorf("read the fields of manager %q: %w", e.Manager, err)
 	}
 	return set, nil
@@ -162,6 +161,6 @@ func withFields(e metav1.ManagedFieldsEntry, set *fieldpath.Set) (metav1.Managed
 	if err != nil {
 		return e, fmt.Errorf("write the fields of manager %q: %w", e.Manager, err)
 	}
-	e.FieldsV1 = &metav1.FieldsV1{Raw: raw}
+	e.FieldsV1 = metav1.NewFieldsV1(string(raw))
 	return e, nil
 }

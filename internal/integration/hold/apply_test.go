@@ -125,7 +125,7 @@ func (s shop) ownersOf(field string) []string {
 func ownersOf(entries []metav1.ManagedFieldsEntry, field string) []string {
 	var out []string
 	for _, e := range entries {
-		if e.FieldsV1 != nil && strings.Contains(string(e.FieldsV1.Raw), `"`+field+`"`) {
+		if e.FieldsV1 != nil && strings.Contains(e.FieldsV1.GetRawString(), `"`+field+`"`) {
 			out = append(out, e.Manager)
 		}
 	}

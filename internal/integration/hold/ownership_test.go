@@ -35,7 +35,7 @@ func rehold(s shop, restore bool) (before, after *appsv1.Deployment) {
 	}
 	s.create(rev)
 
-	s.operate(func(d *appsv1.Deployment) *appsv1.Deployment { return workload.Release(d) })
+	s.operate(workload.Release)
 	s.operate(func(d *appsv1.Deployment) *appsv1.Deployment { return workload.PutBack(d, stable) })
 	s.operate(func(d *appsv1.Deployment) *appsv1.Deployment {
 		return workload.Rehold(d, s.recordedTemplate(rev.Name), "release")

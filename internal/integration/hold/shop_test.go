@@ -175,7 +175,6 @@ func (s shop) eventually(what string, is func() bool) {
 func (s shop) kubectl(manifest string, args ...string) (string, error) {
 	s.t.Helper()
 	args = append([]string{"--kubeconfig", server.kubeconfig, "--namespace", s.namespace}, args...)
-	//nolint:gosec // the binary is the one that the caller of the tests names
 	command := exec.CommandContext(s.t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), args...)
 	command.Stdin = strings.NewReader(manifest)
 	out, err := command.CombinedOutput()
