@@ -72,11 +72,12 @@ func (t *turn) promotionFinishing() {
 }
 
 // drained says that the route has carried the wanted shares for as long as requests in flight may take. A route that
-// cannot be had carries nothing of ours. Nothing that was applied before the stage began counts.
+// cannot be had carries nothing of ours, if that is still seen so after a while. Nothing that was applied before the stage
+// began counts.
 func (t *turn) drained() bool {
 	traffic := t.seen.Traffic
 	if traffic.Refused && !traffic.CanaryShare {
-		return true
+		return t.after(t.next.Since, t.plan.Drain)
 	}
 	return traffic.Applied && t.after(later(traffic.AppliedAt, t.next.Since), t.plan.Drain)
 }

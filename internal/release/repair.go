@@ -8,7 +8,7 @@ func Repair(p Plan, r Run, o Observation) Run {
 	if why := misfit(p, r, o); why != "" {
 		r = startOver(p, r, o, why)
 	}
-	if r.Stable.UID == "" && o.Target.Held && !o.Target.Mixed {
+	if r.Stable.UID == "" && o.Target.Held {
 		r.Stable = o.Target.Serving
 	}
 	return r

@@ -37,8 +37,8 @@ func (t *turn) harm() (ending, bool) {
 	}
 	twin, v := t.seen.Twin, t.seen.Verdict
 	switch {
-	case v.Kind == Rollback && t.hasUsers():
-		// Harm counts whatever step it was proven in.
+	case v.Kind == Rollback:
+		// Harm counts whatever step it was proven in, and also before users come (again).
 		return ending{Rejected, or(v.Reason, HarmProven), or(v.Detail, "harm was proven")}, true
 	case twin.CrashLooping:
 		return ending{Rejected, CanaryCrashLooping, "the canary's containers start and exit again and again: " + orNothing(twin.Trouble)}, true
