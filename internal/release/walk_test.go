@@ -86,8 +86,8 @@ func settleFor(t *testing.T, seed uint64, w *world, looks int) {
 		if w.run.Stage == Judging {
 			w.faults.verdict = Verdict{Kind: Advance, Step: w.run.Step, Detail: "good"}
 		}
-		switch {
-		case w.run.Paused, w.run.Stage == Judging && w.plan.Steps[w.run.Step].Hold && !w.run.Resumed:
+		held := w.run.Stage == Judging && w.run.Step < len(w.plan.Steps) && w.plan.Steps[w.run.Step].Hold && !w.run.Resumed
+		if (w.run.Paused || held) && w.run.Handled == "" {
 			w.faults.request = Request{Verb: Resume, Revision: w.run.Revision}
 		}
 		advanceOnce(w, t, seed)
