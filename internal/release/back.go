@@ -30,9 +30,13 @@ func (t *turn) settle() {
 // rolledBack: the Deployment stays held on the bad template and serves the old one, until something else is in it.
 func (t *turn) rolledBack() {
 	target := t.seen.Target
-	if !target.Found || !target.Held || target.SameAsStable || target.Revision != t.next.Revision {
+	switch {
+	case !target.Found, !target.Held, target.SameAsStable, target.Revision != t.next.Revision:
 		t.leaveFor(Idle)
 		t.say(NewerChange, "what is in the Deployment is not what was rolled back any more")
+		return
+	case t.halfRolled():
+		t.putBackFirst()
 		return
 	}
 	if !t.next.TwinGone && t.after(t.next.Since, t.plan.KeepFailedFor) {

@@ -63,10 +63,11 @@ func TestBack(t *testing.T) {
 				}
 			},
 		},
-		"RolledBack to Idle with a newer change":             {from: RolledBack, seen: holdsTemplate(newer), want: Idle},
-		"RolledBack to Idle with stable's template":          {from: RolledBack, seen: holdsTemplate(oldRevision), want: Idle},
-		"RolledBack to Idle when somebody lifted the hold":   {from: RolledBack, seen: lifted, want: Idle},
-		"RolledBack to Idle when the Deployment was deleted": {from: RolledBack, seen: targetGone, want: Idle},
+		"RolledBack to PuttingBack when pods of it serve after all": {from: RolledBack, seen: halfRolled, want: PuttingBack, wantTarget: PutBack},
+		"RolledBack to Idle with a newer change":                    {from: RolledBack, seen: holdsTemplate(newer), want: Idle},
+		"RolledBack to Idle with stable's template":                 {from: RolledBack, seen: holdsTemplate(oldRevision), want: Idle},
+		"RolledBack to Idle when somebody lifted the hold":          {from: RolledBack, seen: lifted, want: Idle},
+		"RolledBack to Idle when the Deployment was deleted":        {from: RolledBack, seen: targetGone, want: Idle},
 	})
 }
 

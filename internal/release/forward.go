@@ -26,12 +26,11 @@ func (t *turn) idle() {
 // heldChange is what becomes of a template that has to prove itself.
 func (t *turn) heldChange() {
 	target := t.seen.Target
-	halfRolled := target.Mixed && !target.OnlyStablePods
 	switch {
 	case t.next.Stable.UID == "" && target.Mixed:
 		t.say(Adopting, "pods of several templates run and none is on record as stable: revision %s stays held "+
 			"until pods of one are left", target.Revision)
-	case halfRolled && !target.StableBroken:
+	case t.halfRolled():
 		t.putBackFirst()
 	case target.Rejected && t.next.Retried != target.Revision:
 		t.keepRejected()
@@ -127,7 +126,7 @@ func (t *turn) lettingThrough() {
 // heldWhileRolling: another change came while one was let through.
 func (t *turn) heldWhileRolling() {
 	target := t.seen.Target
-	if target.Mixed && !target.OnlyStablePods && !target.StableBroken && t.next.Stable.UID != "" {
+	if t.halfRolled() {
 		t.putBackFirst()
 		return
 	}
@@ -137,6 +136,12 @@ func (t *turn) heldWhileRolling() {
 		t.next.Stable = target.Serving
 	}
 	t.say(NewerChange, "revision %s has come meanwhile", target.Revision)
+}
+
+// halfRolled says that pods of another template serve beside stable's.
+func (t *turn) halfRolled() bool {
+	target := t.seen.Target
+	return target.Mixed && !target.OnlyStablePods && !target.StableBroken && t.next.Stable.UID != ""
 }
 
 // putBackFirst: with pods of two templates nothing can be compared, so stable's come back before anything is released.

@@ -65,7 +65,7 @@ func edgesHold(before Run, o Observation, d Decision, must require) {
 	case Keep:
 	}
 	if d.Next.Stage != before.Stage && (d.Next.Stage == Evacuating || d.Next.Stage == PuttingBack) {
-		mixed := o.Target.Mixed && o.Target.Held && (before.Stage == Idle || before.Stage == LettingThrough)
+		mixed := o.Target.Mixed && o.Target.Held && (before.Stage == Idle || before.Stage == LettingThrough || before.Stage == RolledBack)
 		must(before.Stage == PromotionRolling || before.Stage == Evacuating || mixed, "stable is put back though nothing was rolled out")
 	}
 }
