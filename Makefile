@@ -30,9 +30,12 @@ docs: ## write the API reference from the API types
 
 ##: Checks
 
-.PHONY: fmt lint verify vuln
+.PHONY: fmt fix lint verify vuln
 fmt: ## format the Go code
 	$$($(TOOL) golangci-lint) fmt
+
+fix: ## have the linters repair what they can
+	$$($(TOOL) golangci-lint) run --fix
 
 lint: ## run the linters over all modules, and those for API types over api/
 	hack/step-lint.sh
