@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/events"
-	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -119,7 +118,7 @@ func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decisio
 	if d.Next.Stage == w.run.Stage && d.Next.Step == w.run.Step {
 		return
 	}
-	ctrl.LoggerFrom(ctx).Info("Moving release", "CanaryRelease", klog.KObj(w.cr), "from", stageName(w.run.Stage),
+	ctrl.LoggerFrom(ctx).Info("Moving release", "from", stageName(w.run.Stage),
 		"to", stageName(d.Next.Stage), "step", d.Next.Step+1, "revision", d.Next.Revision, "reason", d.Reason, "detail", d.Detail)
 	r.Events.Eventf(w.cr, w.target, eventType(d), string(d.Reason), stageName(d.Next.Stage), "%s", d.Detail)
 }

@@ -94,7 +94,7 @@ func (p projection) target(ctx context.Context) error {
 		if p.w.stable == nil || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, p.w.stable.Spec.Template)) {
 			return nil
 		}
-		return p.writeTarget(ctx, d, workload.PutBack(d, p.w.stable.Spec.Template))
+		return p.putBack(ctx, d)
 	case release.Rehold:
 		return p.rehold(ctx)
 	}
@@ -122,6 +122,36 @@ func (p projection) writeTarget(ctx context.Context, before, after *appsv1.Deplo
 	return err
 }
 
+// putBack writes stable's template, then gives its fields back to who owned them when it was recorded.
+func (p projection) putBack(ctx context.Context, d *appsv1.Deployment) error {
+	after := workload.PutBack(d, p.w.stable.Spec.Template)
+	if err := p.writeTarget(ctx, d, after); err != nil {
+		return err
+	}
+	return p.giveBack(ctx, workload.PresentStable(p.w.cr, p.w.revisions))
+}
+
+// giveBack restores the owners of the template's fields. It is a write of its own: one that changes fields takes them
+// from their owners, whatever managedFields it carries. The Deployment is read live, because owners must be as they are.
+func (p projection) giveBack(ctx context.Context, record *appsv1.ControllerRevision) error {
+	live := &appsv1.Deployment{}
+	if err := p.r.Live.Get(ctx, client.ObjectKeyFromObject(p.w.target), live); err != nil {
+		return wrap("read Deployment", err)
+	}
+	var owners []metav1.ManagedFieldsEntry
+	if record != nil {
+		var err error
+		if owners, err = workload.RecordedManagedFields(record); err != nil {
+			return err
+		}
+	}
+	owned, err := workload.RestoreOwnership(live, owners)
+	if err != nil {
+		return err
+	}
+	return p.writeTarget(ctx, live, owned)
+}
+
 // rehold puts the candidate's template back under the hold, then gives its fields back to their owners: otherwise the
 // next apply from Git would make a third template. The Deployment is read live, because the cache has no managedFields.
 func (p projection) rehold(ctx context.Context) error {
@@ -134,22 +164,12 @@ func (p projection) rehold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held := live
 	if !workload.Held(live) || !workload.SameTemplate(live.Spec.Template, template) {
-		held = workload.Rehold(live, template, p.w.cr.Name)
-		if err := p.writeTarget(ctx, live, held); err != nil {
+		if err := p.writeTarget(ctx, live, workload.Rehold(live, template, p.w.cr.Name)); err != nil {
 			return err
 		}
 	}
-	owners, err := workload.RecordedManagedFields(revision)
-	if err != nil {
-		return err
-	}
-	owned, err := workload.RestoreOwnership(held, owners)
-	if err != nil {
-		return err
-	}
-	return p.writeTarget(ctx, held, owned)
+	return p.giveBack(ctx, revision)
 }
 
 // twin has the canary's Deployment and Service there, or not.

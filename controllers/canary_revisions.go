@@ -34,18 +34,7 @@ func (p projection) candidate(ctx context.Context) error {
 	if workload.FindTemplate(p.w.revisions, workload.RevisionCandidate, d.Spec.Template) != nil {
 		return nil
 	}
-	live := &appsv1.Deployment{}
-	if err := p.r.Live.Get(ctx, client.ObjectKeyFromObject(d), live); err != nil {
-		return wrap("read Deployment", err)
-	}
-	record, err := p.newRecord(workload.RevisionCandidate, live.Spec.Template)
-	if err != nil {
-		return err
-	}
-	if record, err = workload.RecordManagedFields(record, live); err != nil {
-		return err
-	}
-	return p.r.Store.Create(ctx, record, p.stamp)
+	return p.createWithOwners(ctx, workload.RevisionCandidate, d)
 }
 
 func (p projection) rejected(ctx context.Context) error {
@@ -76,6 +65,9 @@ func (p projection) stable(ctx context.Context) error {
 		}
 	}
 	again := workload.FindTemplate(p.w.revisions, workload.RevisionStable, rs.Spec.Template)
+	if again == nil && p.w.target != nil && workload.SameTemplate(p.w.target.Spec.Template, rs.Spec.Template) {
+		return p.createWithOwners(ctx, workload.RevisionStable, p.w.target)
+	}
 	if again == nil {
 		return p.create(ctx, workload.RevisionStable, rs.Spec.Template)
 	}
@@ -88,6 +80,22 @@ func (p projection) stable(ctx context.Context) error {
 func (p projection) create(ctx context.Context, kind workload.RevisionKind, template corev1.PodTemplateSpec) error {
 	record, err := p.newRecord(kind, template)
 	if err != nil {
+		return err
+	}
+	return p.r.Store.Create(ctx, record, p.stamp)
+}
+
+// createWithOwners records the template that is in the Deployment, and who owns its fields.
+func (p projection) createWithOwners(ctx context.Context, kind workload.RevisionKind, d *appsv1.Deployment) error {
+	live := &appsv1.Deployment{}
+	if err := p.r.Live.Get(ctx, client.ObjectKeyFromObject(d), live); err != nil {
+		return wrap("read Deployment", err)
+	}
+	record, err := p.newRecord(kind, live.Spec.Template)
+	if err != nil {
+		return err
+	}
+	if record, err = workload.RecordManagedFields(record, live); err != nil {
 		return err
 	}
 	return p.r.Store.Create(ctx, record, p.stamp)
