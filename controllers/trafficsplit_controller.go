@@ -75,14 +75,13 @@ func (r *TrafficSplitReconciler) follow(ctx context.Context, split *v1alpha1.Tra
 		return ctrl.Result{}, err
 	}
 	d := decideSplit(facts)
-	key := client.ObjectKeyFromObject(split)
-	r.settling.keep(key, settlingRecord{sequence: ptr.Deref(d.status.Run.Sequence, 0), good: d.goodSince, known: d.known})
 	after := split.DeepCopy()
 	after.Status = d.status
 	wrote, err := r.store.Record(ctx, split, after)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.settling.keep(client.ObjectKeyFromObject(split), settlingRecord{sequence: ptr.Deref(d.status.Run.Sequence, 0), good: d.goodSince, known: d.known})
 	if wrote && ptr.Deref(d.status.Run.Sequence, 0) != ptr.Deref(split.Status.Run.Sequence, 0) {
 		klog.FromContext(ctx).Info("Recording backends", "TrafficSplit", klog.KObj(split), "sequence", *d.status.Run.Sequence,
 			"backends", sharesText(d.status.Run.Backends))

@@ -28,6 +28,8 @@ type splitFacts struct {
 	adopt     *traffic.Split
 	now       time.Time
 	goodSince time.Time
+	// known are backends of the record that were applied at some time since they entered.
+	known []string
 }
 
 // splitRoute is one of the routes of a split as it is now.
@@ -44,6 +46,8 @@ type splitDecision struct {
 	status v1alpha1.TrafficSplitStatus
 	// goodSince is to be kept for the next decision on the same record.
 	goodSince time.Time
+	// known is to be kept too.
+	known []string
 	// restored means that a deleted split is on no route any more: it may go.
 	restored bool
 	// wake is when to decide again without an event; zero: only on an event.
@@ -60,7 +64,9 @@ func decideSplit(f splitFacts) splitDecision {
 	done := true
 	if run.Sequence != nil || (refusal == nil && f.split.DeletionTimestamp.IsZero()) {
 		var next []traffic.Backend
-		next, done = nextBackends(f, planned, want, allApplied(verdicts))
+		applied := allApplied(verdicts)
+		next, done = nextBackends(f, planned, want, applied)
+		d.known = stillKnown(f.known, planned, next, applied)
 		if run.Sequence == nil || f.adopt != nil || !slices.Equal(next, planned) {
 			run = nextRun(run, next)
 			d.goodSince, d.wake = time.Time{}, 0
@@ -114,7 +120,19 @@ func nextBackends(f splitFacts, planned, want []traffic.Backend, applied bool) (
 	if releaseOverdue(f) {
 		return want, true
 	}
-	return traffic.Feather(withoutDeadLeaving(planned, want, f.ready), want, applied)
+	return traffic.FeatherKnowing(withoutDeadLeaving(planned, want, f.ready), want, applied, f.known)
+}
+
+// stillKnown are the backends of next that were applied before, or are now.
+func stillKnown(known []string, planned, next []traffic.Backend, applied bool) []string {
+	var out []string
+	for _, b := range next {
+		before := slices.ContainsFunc(planned, func(p traffic.Backend) bool { return p.Name == b.Name })
+		if before && (applied || slices.Contains(known, b.Name)) {
+			out = append(out, b.Name)
+		}
+	}
+	return out
 }
 
 // withoutDeadLeaving drops backends that are on their way out and have nothing that answers: no confirmation will come

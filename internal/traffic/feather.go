@@ -26,12 +26,23 @@ const (
 // The order of next is that in which backends entered. It carries knowledge: whatever stands before a backend that has a
 // share was applied before that one got it, so it is known to the data plane even while it is at a feather.
 func Feather(now, want []Backend, applied bool) (next []Backend, done bool) {
+	return FeatherKnowing(now, want, applied, nil)
+}
+
+// FeatherKnowing is Feather for a caller that remembers which backends of now have been applied since they entered,
+// though now as a whole is not. To one of these, users can be moved at once.
+func FeatherKnowing(now, want []Backend, applied bool, known []string) (next []Backend, done bool) {
 	present := positive(now)
 	if len(present) == 0 {
 		next = goal(positive(want))
 		return next, true
 	}
-	parts := plan(present, positive(want), applied)
+	if !applied {
+		known = slices.Concat(known, names(present[:knownUpTo(present)]))
+	} else {
+		known = names(present)
+	}
+	parts := plan(present, positive(want), applied, known)
 	next = weigh(parts)
 	return next, slices.Equal(byName(next), byName(goal(positive(want))))
 }
@@ -42,18 +53,14 @@ type part struct {
 	share int32
 }
 
-func plan(present, want []Backend, applied bool) []part {
-	known := len(present)
-	if !applied {
-		known = knownUpTo(present)
-	}
+func plan(present, want []Backend, applied bool, known []string) []part {
 	total := sum(present)
 	var parts []part
 	carriers := 0
-	for i, b := range present {
+	for _, b := range present {
 		wanted := weightOf(want, b.Name)
 		switch {
-		case wanted > 0 && i < known:
+		case wanted > 0 && slices.Contains(known, b.Name):
 			parts = append(parts, part{b.Name, wanted})
 			carriers++
 		case wanted > 0, !applied, !atFeather(b.Weight, total):
@@ -158,6 +165,14 @@ func heaviest(backends []Backend) int {
 }
 
 func atFeather(weight int32, total int64) bool { return int64(weight)*FeatherTotal <= total }
+
+func names(backends []Backend) []string {
+	out := make([]string, 0, len(backends))
+	for _, b := range backends {
+		out = append(out, b.Name)
+	}
+	return out
+}
 
 func positive(backends []Backend) []Backend {
 	var out []Backend

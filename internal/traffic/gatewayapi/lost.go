@@ -1,6 +1,8 @@
 package gatewayapi
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -28,7 +30,9 @@ func recordOf(route *unstructured.Unstructured, intent traffic.Intent) record {
 // guessOwn takes backends that a split would have added, and that have the split's Service beside them, for added ones,
 // and gives their weights back to the Service.
 func guessOwn(live []backendRef, at ruleID, lost record, namespace string) []backendRef {
-	splits := splitsOf(lost, at)
+	splits := slices.DeleteFunc(splitsOf(lost, at), func(s traffic.Split) bool {
+		return !slices.ContainsFunc(live, func(r backendRef) bool { return r.isService(s.Service, namespace) && effective(r.weight()) > 0 })
+	})
 	rest := withoutAdded(live, ownRule{}, splits, namespace)
 	if len(rest) == len(live) {
 		return live
