@@ -162,7 +162,7 @@ func (t *turn) returning() {
 
 func (t *turn) reholding() {
 	target := t.seen.Target
-	again := target.Held && target.Revision == t.next.Revision && !target.SameAsStable
+	again := target.Held && target.Revision == t.next.Revision
 	nothing := (t.next.Outcome == Withdrawn || t.next.Reverted) && !target.Held && target.SameAsStable
 	if !again && !nothing {
 		t.sayCause("; the change is being held again")

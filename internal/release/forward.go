@@ -147,10 +147,9 @@ func (t *turn) halfRolled() bool {
 // putBackFirst: with pods of two templates nothing can be compared, so stable's come back before anything is released.
 func (t *turn) putBackFirst() {
 	t.leaveFor(PuttingBack)
-	t.next.Outcome, t.next.Cause = Superseded, NewerChange
-	t.next.Revision = t.seen.Target.Revision
+	t.noteNewer()
 	t.next.CauseDetail = "revision " + t.next.Revision + " was held over a half-rolled Deployment; stable's pods come back first"
-	t.say(NewerChange, "%s", t.next.CauseDetail)
+	t.sayCause("")
 }
 
 // checking: nothing has been made yet. What cannot be done is refused here, by name.
