@@ -10,6 +10,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/workload"
 )
@@ -17,14 +18,14 @@ import (
 // check finds out what stands against running the release as it is written, before anything is made.
 func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 	if why := r.Guard.Problem(ctx, r.Now()); why != "" {
-		w.refuse("AdmissionMissing", why)
+		w.refuse(v1alpha1.ReasonAdmissionMissing, why)
 	}
 	if w.target == nil {
 		w.refuse(release.TargetNotFound, fmt.Sprintf("spec.targetRef: there is no Deployment %q in this namespace; correct the name or create it", w.cr.Spec.TargetRef.Name))
 		return nil
 	}
 	if w.service == nil {
-		w.refuse("ServiceNotFound", fmt.Sprintf("spec.serviceRef: there is no Service %q in this namespace; correct the name or create it", w.cr.Spec.ServiceRef.Name))
+		w.refuse(v1alpha1.ReasonServiceNotFound, fmt.Sprintf("spec.serviceRef: there is no Service %q in this namespace; correct the name or create it", w.cr.Spec.ServiceRef.Name))
 		return nil
 	}
 	if err := r.findSources(ctx, w); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -113,21 +114,21 @@ const conflictPause = 20 * time.Millisecond
 func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decision) {
 	r.Metrics.Observe(w, d)
 	if d.Answer != "" {
-		r.Events.Eventf(w.cr, nil, "Normal", "Request", "Answer", "%s", d.Answer)
+		r.Events.Eventf(w.cr, nil, corev1.EventTypeNormal, "Request", "Answer", "%s", d.Answer)
 	}
 	if d.Next.Stage == w.run.Stage && d.Next.Step == w.run.Step {
 		return
 	}
 	ctrl.LoggerFrom(ctx).Info("Moving release", "from", stageName(w.run.Stage),
 		"to", stageName(d.Next.Stage), "step", d.Next.Step+1, "revision", d.Next.Revision, "reason", d.Reason, "detail", d.Detail)
-	r.Events.Eventf(w.cr, w.target, eventType(d), string(d.Reason), stageName(d.Next.Stage), "%s", d.Detail)
+	r.Events.Eventf(w.cr, orNone(w.target), eventType(d), string(d.Reason), stageName(d.Next.Stage), "%s", d.Detail)
 }
 
 func eventType(d release.Decision) string {
 	if d.Next.Outcome == release.Rejected {
-		return "Warning"
+		return corev1.EventTypeWarning
 	}
-	return "Normal"
+	return corev1.EventTypeNormal
 }
 
 func stageName(s release.Stage) string {

@@ -142,15 +142,15 @@ func (w *world) trafficFacts() release.TrafficFacts {
 	}
 	f := release.TrafficFacts{Exists: true, CanaryShare: carriesCanary(s, w.twinName())}
 	if !metav1.IsControlledBy(s, w.cr) {
-		f.Refused, f.RefusedReason = true, "RouteConflict"
+		f.Refused, f.RefusedReason = true, v1alpha1.ReasonRouteConflict
 		f.Message = "TrafficSplit " + s.Name + " exists and is not this release's; rename one of them"
 		return f
 	}
 	current := ptr.Deref(s.Status.ObservedGeneration, 0) == s.Generation && s.DeletionTimestamp.IsZero()
-	if c := meta.FindStatusCondition(s.Status.Conditions, "Accepted"); current && c != nil && c.Status == metav1.ConditionFalse {
+	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionAccepted); current && c != nil && c.Status == metav1.ConditionFalse {
 		f.Refused, f.RefusedReason, f.Message = true, release.Reason(refusalReason(c.Reason)), c.Message
 	}
-	c := meta.FindStatusCondition(s.Status.Conditions, "TrafficApplied")
+	c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionTrafficApplied)
 	if c == nil {
 		return f
 	}
@@ -168,8 +168,8 @@ func (w *world) trafficFacts() release.TrafficFacts {
 
 // refusalReason translates the split's reason into the release's.
 func refusalReason(splitReason string) string {
-	if splitReason == "Conflicted" {
-		return "RouteConflict"
+	if splitReason == reasonConflicted {
+		return v1alpha1.ReasonRouteConflict
 	}
 	return splitReason
 }

@@ -30,7 +30,7 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 		name = "default"
 	}
 	if !slices.Contains(r.Endpoints, name) {
-		w.refuse("PrometheusNotConfigured", fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s",
+		w.refuse(v1alpha1.ReasonPrometheusNotConfigured, fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s",
 			name, strings.Join(r.Endpoints, ", ")))
 		return nil
 	}
@@ -64,7 +64,7 @@ func (r *CanaryReconciler) clustersOf(ctx context.Context, w *world) (map[string
 			return nil, err
 		}
 		if problem := routeProblem(route, w.cr, ref); problem != "" {
-			w.refuse("RouteNotFound", fmt.Sprintf("spec.routeRefs[%d]: %s", i, problem))
+			w.refuse(v1alpha1.ReasonRouteNotFound, fmt.Sprintf("spec.routeRefs[%d]: %s", i, problem))
 			return nil, nil
 		}
 		if !needsArms(w.cr) {
@@ -75,7 +75,7 @@ func (r *CanaryReconciler) clustersOf(ctx context.Context, w *world) (map[string
 			return nil, err
 		}
 		if arms.Why != "" {
-			w.refuse("ArmsNotMeasurable", fmt.Sprintf("spec.routeRefs[%d]: %s", i, arms.Why))
+			w.refuse(v1alpha1.ReasonArmsNotMeasurable, fmt.Sprintf("spec.routeRefs[%d]: %s", i, arms.Why))
 			return nil, nil
 		}
 		for backend, clusters := range arms.Clusters {

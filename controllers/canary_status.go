@@ -17,6 +17,16 @@ import (
 	"slipway.dev/slipway/internal/workload"
 )
 
+const (
+	// conditionNotCovered is true while objects cover stable's pods and not the canary's, such as a NetworkPolicy that
+	// selects by the changed label. Nothing is refused for it; look at what the message names.
+	conditionNotCovered = "NotCovered"
+	// reasonAsWritten says that no release has anything in the route.
+	reasonAsWritten = "AsWritten"
+	// reasonPending says that the route does not carry the wanted share yet.
+	reasonPending = "Pending"
+)
+
 // progressEvery is how often status is written when nothing but the progress of the evidence has changed.
 const progressEvery = 30 * time.Second
 
@@ -153,19 +163,19 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	reason, message := string(d.Reason), d.Detail
 	is := readiness(w, d)
 	if len(w.refusals) > 0 {
-		c.set("Accepted", metav1.ConditionFalse, string(w.refusals[0].Reason), w.refusals[0].Message)
+		c.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, string(w.refusals[0].Reason), w.refusals[0].Message)
 		if d.Next.Stage == release.Idle && is == ready {
 			is, reason, message = stalled, string(w.refusals[0].Reason), w.refusals[0].Message
 		}
 	} else {
-		c.set("Accepted", metav1.ConditionTrue, "Accepted", "the release can be run as it is written")
+		c.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the release can be run as it is written")
 	}
-	c.set("Ready", boolStatus(is == ready), reason, message)
-	c.when("Reconciling", is == inProgress, reason, message)
-	c.when("Stalled", is == stalled, reason, message)
+	c.set(v1alpha1.ConditionReady, boolStatus(is == ready), reason, message)
+	c.when(v1alpha1.ConditionReconciling, is == inProgress, reason, message)
+	c.when(v1alpha1.ConditionStalled, is == stalled, reason, message)
 	c.traffic(w, d)
 	if w.knowsUncovered || d.Next.Stage == release.Idle {
-		c.when("NotCovered", len(w.uncovered) > 0, "NotCovered", "these cover stable's pods and not the canary's: "+joined(w.uncovered))
+		c.when(conditionNotCovered, len(w.uncovered) > 0, conditionNotCovered, "these cover stable's pods and not the canary's: "+joined(w.uncovered))
 	}
 }
 
@@ -206,14 +216,14 @@ func (c conditionWriter) traffic(w *world, d release.Decision) {
 	t := w.trafficFacts()
 	switch {
 	case !d.Want.Split && !t.Exists:
-		c.set("TrafficApplied", metav1.ConditionTrue, "AsWritten", "the route is as its owner wrote it")
+		c.set(v1alpha1.ConditionTrafficApplied, metav1.ConditionTrue, reasonAsWritten, "the route is as its owner wrote it")
 	case t.Applied && d.Want == w.run.Want:
-		c.set("TrafficApplied", metav1.ConditionTrue, "Applied", fmt.Sprintf("the route gives the canary %s", weightOf(d.Want)))
+		c.set(v1alpha1.ConditionTrafficApplied, metav1.ConditionTrue, reasonApplied, fmt.Sprintf("the route gives the canary %s", weightOf(d.Want)))
 	default:
 		message := t.Message
 		if message == "" {
 			message = "the route has been asked for the new share"
 		}
-		c.set("TrafficApplied", metav1.ConditionFalse, "Pending", message)
+		c.set(v1alpha1.ConditionTrafficApplied, metav1.ConditionFalse, reasonPending, message)
 	}
 }
