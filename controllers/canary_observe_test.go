@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/release"
+)
+
+// aSplit is one of the release's that carries 20 % and is applied.
+func aSplit(w *world) {
+	w.run.Want = release.Want{Split: true, Shares: release.Shares{Stable: 800_000, Canary: 200_000}}
+	w.split = &v1alpha1.TrafficSplit{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "checkout", Namespace: "shop", Generation: 2,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(w.cr, v1alpha1.GroupVersion.WithKind("CanaryRelease"))},
+		},
+		Spec: splitSpec(w, w.run.Want.Shares),
+		Status: v1alpha1.TrafficSplitStatus{
+			ObservedGeneration: ptr.To[int64](2),
+			Conditions:         []metav1.Condition{{Type: v1alpha1.ConditionTrafficApplied, Status: metav1.ConditionTrue}},
+			Run:                v1alpha1.SplitRun{AppliedAt: &metav1.MicroTime{Time: time.Unix(50, 0)}},
+		},
+	}
+}
+
+func TestAppliedIsOnlyBelievedOfWhatTheRecordWants(t *testing.T) {
+	cases := map[string]struct {
+		change func(*world)
+		want   bool
+	}{
+		"the split says it of this generation and these shares": {want: true},
+		"the split's status is of an older spec": {change: func(w *world) {
+			w.split.Generation = 3
+		}},
+		"the record wants other shares than the split has": {change: func(w *world) {
+			w.run.Want.Shares = release.Shares{Stable: release.Million}
+		}},
+		"the split is going": {change: func(w *world) {
+			w.split.DeletionTimestamp = &metav1.Time{Time: time.Unix(60, 0)}
+		}},
+		"the split is somebody else's": {change: func(w *world) {
+			w.split.OwnerReferences = nil
+		}},
+		"the data plane has not answered": {change: func(w *world) {
+			w.split.Status.Conditions[0].Status = metav1.ConditionUnknown
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(aSplit)
+			if tc.change != nil {
+				tc.change(w)
+			}
+			got := w.trafficFacts()
+			if got.Applied != tc.want {
+				t.Errorf("Applied %v, want %v", got.Applied, tc.want)
+			}
+			if tc.want && !got.AppliedAt.Equal(time.Unix(50, 0)) {
+				t.Errorf("AppliedAt %v, want what the split recorded", got.AppliedAt)
+			}
+		})
+	}
+}
+
+func TestTheCanaryHasAShareAsLongAsRecordOrSpecSaysSo(t *testing.T) {
+	w := aWorld(aSplit)
+	w.split.Status.Run.Backends = w.split.Spec.Backends
+	w.split.Spec = splitSpec(w, release.Shares{Stable: release.Million})
+	if !w.trafficFacts().CanaryShare {
+		t.Error("the routes still carry the canary by the split's record, and that was overlooked")
+	}
+	w.split.Status.Run.Backends = w.split.Spec.Backends
+	if w.trafficFacts().CanaryShare {
+		t.Error("nothing gives the canary a share any more")
+	}
+}
+
+func TestOfSeveralRequestsTheMostUrgentIsHeard(t *testing.T) {
+	cr := aRelease(func(c *v1alpha1.CanaryRelease) {
+		c.Annotations = map[string]string{v1alpha1.RequestPromote: "abc", v1alpha1.RequestAbort: "abc"}
+	})
+	if got := requestOf(cr); got != (release.Request{Verb: release.Abort, Revision: "abc"}) {
+		t.Errorf("request %+v, want the abort", got)
+	}
+}
+
+func TestARecordThatCannotBeReadIsLostAndKeepsItsSequence(t *testing.T) {
+	run, lost := readRun(v1alpha1.RunRecord{Sequence: ptr.To[int64](7), Record: "{"})
+	if !lost || run.Sequence != 7 {
+		t.Errorf("run %+v, lost %v; want sequence 7 and lost", run, lost)
+	}
+	next := release.Decide(aWorld().plan, run, release.Observation{Now: time.Unix(1, 0)}).Next
+	if next.Stage == release.PromotionRolling || next.Want.Shares.Canary != 0 {
+		t.Errorf("a lost record led to %+v", next)
+	}
+}
