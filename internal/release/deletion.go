@@ -4,6 +4,8 @@ import "time"
 
 // deleting: the route first, then the canary, then the Deployment as spec.onDelete says, then nothing is left of us.
 func (t *turn) deleting() {
+	// A failed canary that was gone before is not yet all that has to go.
+	t.next.TwinGone = false
 	if t.next.Final == Keep && t.next.Cleared {
 		// A change may have been held since; an owner that goes leaves nothing held.
 		t.next.Final = t.finalTarget()

@@ -55,6 +55,8 @@ func edgesHold(before Run, o Observation, d Decision, must require) {
 	if o.Verdict.Kind == Rollback {
 		must(d.Want.Shares.Canary == 0, "harm was proven and the canary keeps %d", d.Want.Shares.Canary)
 	}
+	left := o.Target.Held || o.Twin.Exists || o.Hold.Exists
+	must(!d.Want.Forget || before.Stage == Deleting && !left, "forgotten with something left behind")
 	switch d.Want.Target {
 	case LetGo:
 		must(d.Next.Stage == PromotionRolling || d.Next.Stage == LettingThrough || d.Next.Stage == Deleting, "the hold is lifted")

@@ -13,7 +13,7 @@ func leaveForDeletion(t *turn) bool {
 	}
 	t.enter(Deleting)
 	t.next.AppliedAt = time.Time{}
-	t.next.Cleared, t.next.TwinGone, t.next.Final = false, false, Keep
+	t.next.Cleared, t.next.Final = false, Keep
 	return t.say(BeingDeleted, "giving the route back to its owner")
 }
 
