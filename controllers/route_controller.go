@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
@@ -151,25 +150,42 @@ func versionOf(ctx context.Context, reader client.Reader, key types.NamespacedNa
 	return split.ResourceVersion, nil
 }
 
+// repairAttempts is how often the count of a repair is written against others who write the same status.
+const repairAttempts = 5
+
 // reportRepair says on each split of the route whose write was put back. What the route is to carry was recorded before;
 // this is only the count, made after the write so that a write which failed is not counted.
 func (r *RouteReconciler) reportRepair(ctx context.Context, route *unstructured.Unstructured, splits []v1alpha1.TrafficSplit, manager string) error {
 	var errs []error
 	for i := range splits {
 		split := &splits[i]
-		r.events.Eventf(split, route.DeepCopyObject().(runtime.Object), "Warning", reasonRepaired, "PutBack",
+		r.events.Eventf(split, route, "Warning", reasonRepaired, "PutBack",
 			"HTTPRoute %s: field manager %q wrote over the split; it was put back", route.GetName(), manager)
+		errs = append(errs, r.countRepair(ctx, client.ObjectKeyFromObject(split), route.GetName(), manager))
+	}
+	return errors.Join(errs...)
+}
+
+// countRepair reads past the cache: the split's own controller is most likely writing its status because of the same
+// change of the route.
+func (r *RouteReconciler) countRepair(ctx context.Context, key types.NamespacedName, route, manager string) error {
+	var err error
+	for range repairAttempts {
+		split := &v1alpha1.TrafficSplit{}
+		if err := r.live.Get(ctx, key, split); err != nil {
+			return ignoreNotFound("TrafficSplit", key, err)
+		}
 		after := split.DeepCopy()
-		for j := range after.Status.Routes {
-			if s := &after.Status.Routes[j]; s.Name == route.GetName() {
+		for i := range after.Status.Routes {
+			if s := &after.Status.Routes[i]; s.Name == route {
 				s.Repairs, s.RepairedFrom = ptr.To(ptr.Deref(s.Repairs, 0)+1), manager
 			}
 		}
-		if _, err := r.store.Record(ctx, split, after); err != nil {
-			errs = append(errs, err)
+		if _, err = r.store.Record(ctx, split, after); !store.IsConflict(err) {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // sameRecords says whether the route claims to carry exactly the intent.

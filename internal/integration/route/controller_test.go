@@ -248,11 +248,7 @@ func TestSplitGoesInByAFeatherAndOut(t *testing.T) {
 	}
 	w.waitForWeights(map[string]int64{"checkout": 999_999, "checkout-canary": 1})
 	w.answer()
-	w.eventually("split is gone", func() (bool, any) {
-		var list v1alpha1.TrafficSplitList
-		err := server.person.List(t.Context(), &list, client.InNamespace(w.namespace))
-		return err == nil && len(list.Items) == 0, list.Items
-	})
+	w.waitForSplitsGone()
 	restored := liveRoute(t, w.namespace, "shop")
 	if len(restored.GetAnnotations()) != 0 {
 		t.Errorf("annotations are left: %v", restored.GetAnnotations())

@@ -14,6 +14,7 @@ import (
 func recordOf(route *unstructured.Unstructured, intent traffic.Intent) record {
 	if text, ok := route.GetAnnotations()[v1alpha1.SplitAnnotation]; ok {
 		if r, err := parseRecord(text); err == nil {
+			r.divided = divide(r.splits)
 			return r
 		}
 	}
@@ -24,13 +25,14 @@ func recordOf(route *unstructured.Unstructured, intent traffic.Intent) record {
 			lost.splits = append(lost.splits, s)
 		}
 	}
+	lost.divided = divide(lost.splits)
 	return lost
 }
 
 // guessOwn takes backends that a split would have added, and that have the split's Service beside them, for added ones,
 // and gives their weights back to the Service.
 func guessOwn(live []backendRef, at ruleID, lost record, namespace string) []backendRef {
-	splits := slices.DeleteFunc(splitsOf(lost, at), func(s traffic.Split) bool {
+	splits := slices.DeleteFunc(slices.Clone(forRule(lost.divided, at)), func(s divided) bool {
 		return !slices.ContainsFunc(live, func(r backendRef) bool { return r.isService(s.Service, namespace) && effective(r.weight()) > 0 })
 	})
 	rest := withoutAdded(live, ownRule{}, splits, namespace)
@@ -49,9 +51,9 @@ func guessOwn(live []backendRef, at ruleID, lost record, namespace string) []bac
 	return out
 }
 
-func addedWeight(live []backendRef, s traffic.Split, namespace string) int64 {
+func addedWeight(live []backendRef, s divided, namespace string) int64 {
 	var total int64
-	for _, b := range portionOf(s).added {
+	for _, b := range s.portion.added {
 		for _, ref := range live {
 			if ref.isService(b.Name, namespace) {
 				total += effective(ref.weight())

@@ -2,8 +2,6 @@ package gatewayapi
 
 import (
 	"slices"
-
-	"slipway.dev/slipway/internal/traffic"
 )
 
 // ownRefs returns the user's own backendRefs of a live rule: what the user would see there if there were no split.
@@ -18,7 +16,7 @@ func ownRefs(live []backendRef, at ruleID, was record, namespace string) []backe
 		// No list of the user's is known here. What splits add is still not the user's.
 		return guessOwn(live, at, was, namespace)
 	}
-	splits := splitsOf(was, at)
+	splits := forRule(was.divided, at)
 	expected := expectedWeights(*recorded, splits)
 	rest := withoutAdded(live, *recorded, splits, namespace)
 	if len(rest) == len(live) && !sameWeights(rest, *recorded, expected, namespace) {
@@ -58,38 +56,21 @@ func recordedRule(live []backendRef, at ruleID, was record, namespace string) *o
 
 // asRendered says whether the names and weights of a live list are what was rendered for the recorded rule.
 func asRendered(live []backendRef, rule ownRule, was record, namespace string) bool {
-	expected := expectedWeights(rule, splitsOf(was, ruleID{rule.index, rule.name}))
+	expected := expectedWeights(rule, forRule(was.divided, ruleID{rule.index, rule.name}))
 	return sameWeights(live[:min(len(live), len(rule.refs))], rule, expected, namespace) && len(live) == len(rule.refs)+expected.count()
 }
 
-// splitsOf are the recorded splits that apply to a rule of that identity.
-func splitsOf(was record, at ruleID) []traffic.Split {
-	return slices.DeleteFunc(slices.Clone(was.splits), func(s traffic.Split) bool {
-		return s.SectionName != "" && s.SectionName != at.name
-	})
-}
-
 // expectedWeights are the weights that were rendered for a recorded rule.
-func expectedWeights(rule ownRule, splits []traffic.Split) weights {
+func expectedWeights(rule ownRule, splits []divided) weights {
 	own := make([]int64, len(rule.refs))
 	portions := make([]*portion, len(rule.refs))
-	of := portionsByService(splits)
 	for i, ref := range rule.refs {
 		own[i] = ref.weight
 		if effective(ref.weight) > 0 {
-			portions[i] = of[ref.name]
+			portions[i] = portionBy(splits, ref.name)
 		}
 	}
 	return apportion(own, portions)
-}
-
-func portionsByService(splits []traffic.Split) map[string]*portion {
-	out := make(map[string]*portion, len(splits))
-	for _, s := range splits {
-		p := portionOf(s)
-		out[s.Service] = &p
-	}
-	return out
 }
 
 func (w weights) count() int {
@@ -115,14 +96,17 @@ func sameWeights(refs []backendRef, rule ownRule, expected weights, namespace st
 
 // withoutAdded takes the backendRefs out that splits had added. The user may have a backend of the same name; added ones
 // stand last.
-func withoutAdded(live []backendRef, rule ownRule, splits []traffic.Split, namespace string) []backendRef {
-	surplus := map[string]int{}
+func withoutAdded(live []backendRef, rule ownRule, splits []divided, namespace string) []backendRef {
+	var surplus map[string]int
 	for _, s := range splits {
-		for _, b := range portionOf(s).added {
+		for _, b := range s.portion.added {
+			if surplus == nil {
+				surplus = map[string]int{}
+			}
 			surplus[b.Name] = countIn(live, b.Name, namespace) - countOwn(rule, b.Name)
 		}
 	}
-	var rest []backendRef
+	rest := make([]backendRef, 0, len(live))
 	for _, ref := range slices.Backward(live) {
 		if surplus[ref.name()] > 0 && ref.isService(ref.name(), namespace) {
 			surplus[ref.name()]--
@@ -157,7 +141,7 @@ func countOwn(rule ownRule, name string) int {
 // rendering is what was rendered for a recorded rule.
 type rendering struct {
 	expected  weights
-	splits    []traffic.Split
+	splits    []divided
 	namespace string
 }
 
@@ -166,7 +150,6 @@ type rendering struct {
 // somebody did, they saw the rendered weights while they did it: then all own weights are in that scale, and a divided
 // Service has the sum of its parts. A changed weight of a divided Service is not the user's to change.
 func withOwnWeights(rest []backendRef, rule ownRule, was rendering) []backendRef {
-	divided := portionsByService(was.splits)
 	places := make([]int, len(rest))
 	taken := make([]bool, len(rule.refs))
 	rescaled := false
@@ -174,13 +157,13 @@ func withOwnWeights(rest []backendRef, rule ownRule, was rendering) []backendRef
 		key := ref.key(was.namespace)
 		places[i] = place(key, rule, taken)
 		unchanged := places[i] >= 0 && effective(ref.weight()) == int64(was.expected.own[places[i]])
-		rescaled = rescaled || (divided[key] == nil && !unchanged)
+		rescaled = rescaled || (portionBy(was.splits, key) == nil && !unchanged)
 	}
 	out := make([]backendRef, len(rest))
 	for i, ref := range rest {
 		at := places[i]
 		switch {
-		case at < 0 || (rescaled && divided[ref.key(was.namespace)] == nil):
+		case at < 0 || (rescaled && portionBy(was.splits, ref.key(was.namespace)) == nil):
 			out[i] = ref
 		case rescaled:
 			out[i] = ref.weighing(was.expected.group(at))

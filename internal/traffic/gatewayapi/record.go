@@ -32,6 +32,8 @@ type record struct {
 	rules  []ownRule
 	// lost means that there was no record to read, and splits are only those that may have been rendered.
 	lost bool
+	// divided are the splits with their portions; see divide.
+	divided []divided
 }
 
 // ownRule is the user's own list of backends of one rule.

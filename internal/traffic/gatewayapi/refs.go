@@ -39,12 +39,15 @@ func (b backendRef) isService(name, namespace string) bool {
 // with returns a copy of the backendRef with another name and weight.
 func (b backendRef) with(name string, weight int64) backendRef {
 	out := backendRef(runtime.DeepCopyJSON(b))
-	out["name"] = name
-	return out.weighing(weight)
+	out["name"], out["weight"] = name, weight
+	return out
 }
 
 // weighing returns the backendRef with another weight; the rest is shared.
 func (b backendRef) weighing(weight int64) backendRef {
+	if b.weight() == weight {
+		return b
+	}
 	out := make(backendRef, len(b)+1)
 	for k, v := range b {
 		out[k] = v

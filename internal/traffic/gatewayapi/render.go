@@ -24,10 +24,10 @@ func (HTTPRoute) Render(route *unstructured.Unstructured, intent traffic.Intent)
 		return nil, err
 	}
 	out := route.DeepCopy()
-	now := record{splits: slices.Clone(intent.Splits)}
+	now := record{splits: slices.Clone(intent.Splits), divided: divide(intent.Splits)}
 	for i, rule := range rulesOf(out) {
 		at := ruleID{i, text(rule, "name")}
-		own, divided, err := renderRule(rule, at, was, intent, route.GetNamespace())
+		own, divided, err := renderRule(rule, at, was, now, route.GetNamespace())
 		if err != nil {
 			return nil, err
 		}
@@ -45,10 +45,10 @@ func (r HTTPRoute) Restore(route *unstructured.Unstructured) (*unstructured.Unst
 }
 
 // renderRule changes the backendRefs of one rule to carry the intent, and returns the user's own ones if any is divided.
-func renderRule(rule map[string]any, at ruleID, was record, intent traffic.Intent, namespace string) (ownRule, bool, error) {
+func renderRule(rule map[string]any, at ruleID, was, now record, namespace string) (ownRule, bool, error) {
 	live := refsOf(rule)
 	own := ownRefs(live, at, was, namespace)
-	portions := portionsFor(own, at, intent, namespace)
+	portions := portionsFor(own, forRule(now.divided, at), namespace)
 	next := compose(own, portions)
 	if len(next) > maxRefs {
 		return ownRule{}, false, fmt.Errorf("render rule %d: %w", at.index,
@@ -67,16 +67,12 @@ func renderRule(rule map[string]any, at ruleID, was record, intent traffic.Inten
 
 // portionsFor has, for each of the user's own backendRefs, what a split makes of it. One without weight has nothing to
 // divide.
-func portionsFor(own []backendRef, at ruleID, intent traffic.Intent, namespace string) []*portion {
+func portionsFor(own []backendRef, splits []divided, namespace string) []*portion {
 	out := make([]*portion, len(own))
-	for _, s := range intent.Splits {
-		if s.SectionName != "" && s.SectionName != at.name {
-			continue
-		}
-		p := portionOf(s)
-		for i, ref := range own {
+	for i, ref := range own {
+		for _, s := range splits {
 			if ref.isService(s.Service, namespace) && effective(ref.weight()) > 0 {
-				out[i] = &p
+				out[i] = s.portion
 			}
 		}
 	}

@@ -50,12 +50,12 @@ func WrittenOver(route *unstructured.Unstructured) bool {
 
 // Sends says whether some rule of the route sends traffic to the split's Service, or would if there were no splits.
 func Sends(route *unstructured.Unstructured, split traffic.Split) bool {
-	was := recordOf(route, traffic.Intent{Splits: []traffic.Split{split}})
-	intent := traffic.Intent{Splits: []traffic.Split{split}}
+	asked := []traffic.Split{split}
+	was := recordOf(route, traffic.Intent{Splits: asked})
 	for i, rule := range rulesOf(route) {
 		at := ruleID{i, text(rule, "name")}
 		own := ownRefs(refsOf(rule), at, was, route.GetNamespace())
-		for _, p := range portionsFor(own, at, intent, route.GetNamespace()) {
+		for _, p := range portionsFor(own, forRule(divide(asked), at), route.GetNamespace()) {
 			if p != nil {
 				return true
 			}

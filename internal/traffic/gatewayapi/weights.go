@@ -1,6 +1,10 @@
 package gatewayapi
 
-import "slipway.dev/slipway/internal/traffic"
+import (
+	"slices"
+
+	"slipway.dev/slipway/internal/traffic"
+)
 
 // maxWeight is Gateway API's limit for the weight of a backendRef.
 const maxWeight = 1_000_000
@@ -41,6 +45,40 @@ func portionOf(split traffic.Split) portion {
 		p.added = []traffic.Backend{{Name: p.added[0].Name, Weight: 1}}
 	}
 	return p
+}
+
+// divided is a split with what it makes of its Service's share.
+type divided struct {
+	traffic.Split
+	portion *portion
+}
+
+func divide(splits []traffic.Split) []divided {
+	out := make([]divided, 0, len(splits))
+	for _, s := range splits {
+		p := portionOf(s)
+		out = append(out, divided{s, &p})
+	}
+	return out
+}
+
+// forRule are the splits that apply to a rule of that identity.
+func forRule(splits []divided, at ruleID) []divided {
+	other := func(s divided) bool { return s.SectionName != "" && s.SectionName != at.name }
+	if !slices.ContainsFunc(splits, other) {
+		return splits
+	}
+	return slices.DeleteFunc(slices.Clone(splits), other)
+}
+
+// portionBy is what is made of the share of a Service, or nil.
+func portionBy(splits []divided, service string) *portion {
+	for _, s := range splits {
+		if s.Service == service {
+			return s.portion
+		}
+	}
+	return nil
 }
 
 // weights are the weights of a rule's backendRefs: the user's own, and for each own one those of its copies.
