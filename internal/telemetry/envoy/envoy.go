@@ -5,7 +5,7 @@ package envoy
 import (
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -114,11 +114,11 @@ func subjects(l telemetry.Labels) []string {
 }
 
 func loopback(instance string) bool {
-	host, _, err := net.SplitHostPort(instance)
-	if err != nil {
-		host = instance
+	if address, err := netip.ParseAddrPort(instance); err == nil {
+		return address.Addr().IsLoopback()
 	}
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	host, _, _ := strings.Cut(instance, ":")
+	return host == "localhost"
 }
 
 // errorsQuery counts responses, and those with 5xx as bad: also those that Envoy gave itself for the cluster.
