@@ -73,10 +73,19 @@ func (w *world) targetFacts() release.TargetFacts {
 		f.OnlyRestarted = workload.OnlyRestarted(d.Spec.Template, w.stable.Spec.Template)
 		f.OnlyStablePods = workload.OnlyReplicaSet(d, w.stable, w.replicaSets)
 	}
-	f.StableBroken = w.stable == nil || w.stable.Status.AvailableReplicas == 0
+	f.StableBroken = stableBroken(d, w.stable)
 	f.PromotedBefore = workload.PromotedBefore(w.cr, w.revisions, d.Spec.Template)
 	f.Rejected = workload.FindTemplate(w.revisions, workload.RevisionRejected, d.Spec.Template) != nil
 	return f
+}
+
+// stableBroken says that nobody could be protected by holding a change. Where stable is not known, the Deployment as a
+// whole must have no available pod: not knowing is no proof.
+func stableBroken(d *appsv1.Deployment, stable *appsv1.ReplicaSet) bool {
+	if stable == nil {
+		return d.Status.AvailableReplicas == 0
+	}
+	return stable.Status.AvailableReplicas == 0
 }
 
 func deadlineExceeded(d *appsv1.Deployment) bool {

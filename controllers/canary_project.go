@@ -91,10 +91,11 @@ func (p projection) target(ctx context.Context) error {
 		}
 		return p.writeTarget(ctx, d, workload.Release(d))
 	case release.PutBack:
-		if p.w.stable == nil || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, p.w.stable.Spec.Template)) {
+		stable, known := p.stableTemplate()
+		if !known || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, stable)) {
 			return nil
 		}
-		return p.putBack(ctx, d)
+		return p.putBack(ctx, d, stable)
 	case release.Rehold:
 		return p.rehold(ctx)
 	}
@@ -123,12 +124,24 @@ func (p projection) writeTarget(ctx context.Context, before, after *appsv1.Deplo
 }
 
 // putBack writes stable's template, then gives its fields back to who owned them when it was recorded.
-func (p projection) putBack(ctx context.Context, d *appsv1.Deployment) error {
-	after := workload.PutBack(d, p.w.stable.Spec.Template)
-	if err := p.writeTarget(ctx, d, after); err != nil {
+func (p projection) putBack(ctx context.Context, d *appsv1.Deployment, stable corev1.PodTemplateSpec) error {
+	if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
 		return err
 	}
 	return p.giveBack(ctx, workload.PresentStable(p.w.cr, p.w.revisions))
+}
+
+// stableTemplate is that of stable's ReplicaSet, or, where somebody has deleted it, the one on record.
+func (p projection) stableTemplate() (corev1.PodTemplateSpec, bool) {
+	if p.w.stable != nil {
+		return p.w.stable.Spec.Template, true
+	}
+	record := workload.PresentStable(p.w.cr, p.w.revisions)
+	if record == nil {
+		return corev1.PodTemplateSpec{}, false
+	}
+	template, err := workload.ReadTemplate(record)
+	return template, err == nil
 }
 
 // giveBack restores the owners of the template's fields. It is a write of its own: one that changes fields takes them
