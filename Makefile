@@ -79,12 +79,12 @@ image: ## build the image IMG with CONTAINER_TOOL
 	$(CONTAINER_TOOL) build -t $(IMG) .
 
 install: ## put the CRDs into the cluster that kubectl points at
-	$$($(TOOL) kustomize) build config/crd | $(KUBECTL) apply --server-side -f -
+	$$($(TOOL) kustomize) build config/crd | $(KUBECTL) apply --server-side --force-conflicts -f -
 
 deploy: install ## put the operator, its roles and its admission policies into that cluster
-	$$($(TOOL) kustomize) build config/default | $(KUBECTL) apply --server-side -f -
+	$$($(TOOL) kustomize) build config/default | $(KUBECTL) apply --server-side --force-conflicts -f -
 
 demo: rig-up rig-image ## start the rig's cluster with the operator and the sample release
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
-	$$($(TOOL) kustomize) build config/samples | $(RIG_TOOL) exec kubectl apply --server-side -f -
+	$$($(TOOL) kustomize) build config/samples | $(RIG_TOOL) exec kubectl apply --server-side --force-conflicts -f -
 	$(RIG_TOOL) exec kubectl get canaryreleases,trafficsplits -A

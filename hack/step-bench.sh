@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 state=${RIG:-$PWD/.rig}
 mkdir -p "$state"
-go test -run '^$' -bench . -benchmem -count "${COUNT:-1}" ./internal/... >"$state/bench.txt" || { cat "$state/bench.txt"; exit 1; }
+mapfile -t packages < <(go list ./internal/... | grep -v /integration)
+go test -run '^$' -bench . -benchmem -count "${COUNT:-1}" "${packages[@]}" >"$state/bench.txt" || { cat "$state/bench.txt"; exit 1; }
 "$(hack/tools/tool figures)" "$state/bench.txt" "$state/bench.json"
 if [[ -n ${BASE:-} ]]; then
 	"$(hack/tools/tool benchstat)" "$BASE" "$state/bench.txt"
