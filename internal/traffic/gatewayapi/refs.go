@@ -1,8 +1,9 @@
 package gatewayapi
 
 import (
+	"maps"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // backendRef is a backendRef as the API server returned it, with the fields that Slipway does not know.
@@ -36,9 +37,9 @@ func (b backendRef) isService(name, namespace string) bool {
 	return b.name() == name && text(b, "group") == "" && (kind == "" || kind == "Service") && (in == "" || in == namespace)
 }
 
-// with returns a copy of the backendRef with another name and weight.
+// with returns the backendRef with another name and weight; the rest is shared.
 func (b backendRef) with(name string, weight int64) backendRef {
-	out := backendRef(runtime.DeepCopyJSON(b))
+	out := maps.Clone(b)
 	out["name"], out["weight"] = name, weight
 	return out
 }
@@ -48,10 +49,7 @@ func (b backendRef) weighing(weight int64) backendRef {
 	if b.weight() == weight {
 		return b
 	}
-	out := make(backendRef, len(b)+1)
-	for k, v := range b {
-		out[k] = v
-	}
+	out := maps.Clone(b)
 	if weight == noWeight {
 		delete(out, "weight")
 		return out

@@ -5,6 +5,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -23,11 +24,11 @@ func (HTTPRoute) Render(route *unstructured.Unstructured, intent traffic.Intent)
 	if err := overtaken(was, intent); err != nil {
 		return nil, err
 	}
-	out := route.DeepCopy()
+	out := editable(route)
 	now := record{splits: slices.Clone(intent.Splits), divided: divide(intent.Splits)}
 	for i, rule := range rulesOf(out) {
 		at := ruleID{i, text(rule, "name")}
-		own, divided, err := renderRule(rule, at, was, now, route.GetNamespace())
+		own, divided, err := renderRule(rule, at, was, now, out.GetNamespace())
 		if err != nil {
 			return nil, err
 		}
@@ -37,6 +38,31 @@ func (HTTPRoute) Render(route *unstructured.Unstructured, intent traffic.Intent)
 	}
 	annotate(out, now)
 	return out, nil
+}
+
+// editable copies a route as far as rendering changes it: its metadata, the list of rules and each rule. What is below is
+// shared with the argument, and never written to.
+func editable(route *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{Object: maps.Clone(route.Object)}
+	if metadata, ok := out.Object["metadata"].(map[string]any); ok {
+		out.Object["metadata"] = maps.Clone(metadata)
+	}
+	spec, ok := out.Object["spec"].(map[string]any)
+	if !ok {
+		return out
+	}
+	spec = maps.Clone(spec)
+	out.Object["spec"] = spec
+	if rules, ok := spec["rules"].([]any); ok {
+		rules = slices.Clone(rules)
+		for i, item := range rules {
+			if rule, ok := item.(map[string]any); ok {
+				rules[i] = maps.Clone(rule)
+			}
+		}
+		spec["rules"] = rules
+	}
+	return out
 }
 
 // Restore returns the route as its user wrote it.
