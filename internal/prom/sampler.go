@@ -45,9 +45,7 @@ type endpoint struct {
 	Endpoint
 	client asker
 	wake   chan struct{}
-	// skew is how far the server's clock is ahead of ours, as of measured.
-	skew     time.Duration
-	measured time.Time
+	skew   skew
 }
 
 // New returns a sampler for the endpoints. It does nothing until Start.
@@ -225,28 +223,25 @@ func (s *Sampler) round(ctx context.Context, e *endpoint) {
 		return
 	}
 	for i, p := range plans {
-		changed := p.watch.absorb(p, answers[i], asked, e.skew, e.ScrapeInterval)
+		changed := p.watch.absorb(p, answers[i], asked, e.skew.ahead, e.ScrapeInterval)
 		if changed && s.find(p.watch.key) == p.watch {
 			s.notify(p.watch.key)
 		}
 	}
 }
 
-// skewAge is how long the difference of two clocks is taken to stay the same.
-const skewAge = time.Minute
-
 // measureSkew asks for the server's time now and then. When it cannot be had, the last difference stays.
 func (s *Sampler) measureSkew(ctx context.Context, e *endpoint) {
 	before := s.clock.Now()
-	if !e.measured.IsZero() && before.Sub(e.measured) < skewAge {
+	if !e.skew.due(before) {
 		return
 	}
-	e.measured = before
+	e.skew.tried = before
 	server, err := e.client.now(ctx)
 	after := s.clock.Now()
 	s.metrics.observe(e.Name, after.Sub(before), 0, err)
 	if err == nil {
-		e.skew = server.Sub(before.Add(after.Sub(before) / 2))
+		e.skew.learn(server, before, after)
 	}
 }
 

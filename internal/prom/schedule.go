@@ -10,7 +10,7 @@ const (
 	// blind is the time between queries while nothing is known of the scrapes.
 	blind = 2 * time.Second
 	// retries is how often a sample that is not there yet is asked for at once.
-	retries = 2
+	retries = 4
 )
 
 // pace is what the moment of the next query follows from. All times are by our clock.
@@ -86,4 +86,31 @@ func roundWindow(d time.Duration) time.Duration {
 		}
 	}
 	return longestWindow
+}
+
+// skew is how far a server's clock is ahead of ours.
+type skew struct {
+	ahead time.Duration
+	// unsure is how far ahead may be wrong, as of measured: the answer may have been made at any moment while it was
+	// waited for.
+	unsure          time.Duration
+	measured, tried time.Time
+}
+
+const (
+	// skewAge is the time between measurements.
+	skewAge = time.Minute
+	// drift is what two clocks may differ by after a while: one part in as many.
+	drift = 5000
+)
+
+func (k *skew) due(now time.Time) bool { return k.tried.IsZero() || now.Sub(k.tried) >= skewAge }
+
+// learn takes a measurement, unless the last one is still better.
+func (k *skew) learn(server, before, after time.Time) {
+	unsure := after.Sub(before) / 2
+	if !k.measured.IsZero() && unsure > k.unsure+after.Sub(k.measured)/drift {
+		return
+	}
+	k.ahead, k.unsure, k.measured = server.Sub(before.Add(unsure)), unsure, after
 }

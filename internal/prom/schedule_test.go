@@ -19,8 +19,8 @@ func TestNext(t *testing.T) {
 		"every, if no sample is expected before":                 {pace{every: 5 * s, due: at(25 * s), interval: 30 * s}, 5 * s},
 		"at most four times a second":                            {pace{every: 2 * s, due: at(50 * time.Millisecond), interval: 2 * s}, 250 * time.Millisecond},
 		"a late target is asked for again":                       {pace{every: 2 * s, due: at(2 * s), interval: 2 * s, behind: true}, 250 * time.Millisecond},
-		"a sample that is overdue is asked for again":            {pace{every: 10 * s, due: at(-s), interval: 2 * s, idle: 2}, 250 * time.Millisecond},
-		"a target that stays away is asked for at its pace":      {pace{every: 10 * s, due: at(-9 * s), interval: 2 * s, idle: 3}, 2 * s},
+		"a sample that is overdue is asked for again":            {pace{every: 10 * s, due: at(-s), interval: 2 * s, idle: 4}, 250 * time.Millisecond},
+		"a target that stays away is asked for at its pace":      {pace{every: 10 * s, due: at(-9 * s), interval: 2 * s, idle: 5}, 2 * s},
 		"a failed query is repeated soon":                        {pace{every: 10 * s, due: at(s), interval: 2 * s, failed: 1}, 500 * time.Millisecond},
 		"a server that stays away is asked more and more rarely": {pace{every: 10 * s, due: at(s), interval: 2 * s, failed: 99}, 8 * s},
 		"an every of zero is the least time":                     {pace{due: at(s), interval: 2 * s}, 250 * time.Millisecond},
@@ -32,5 +32,22 @@ func TestNext(t *testing.T) {
 				t.Errorf("next query after %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestSkew(t *testing.T) {
+	var k skew
+	at := func(d time.Duration) time.Time { return start.Add(d) }
+	k.learn(at(10*time.Second), at(0), at(20*time.Millisecond))
+	if want := 9990 * time.Millisecond; k.ahead != want {
+		t.Fatalf("ahead by %s, want %s", k.ahead, want)
+	}
+	k.learn(at(75*time.Second), at(60*time.Second), at(62*time.Second))
+	if want := 9990 * time.Millisecond; k.ahead != want {
+		t.Errorf("after a slow answer ahead by %s, want still %s", k.ahead, want)
+	}
+	k.learn(at(140*time.Second), at(120*time.Second), at(120*time.Second))
+	if want := 20 * time.Second; k.ahead != want {
+		t.Errorf("after a quick answer ahead by %s, want %s", k.ahead, want)
 	}
 }
