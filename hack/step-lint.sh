@@ -9,7 +9,7 @@ failed=0
 for config in .golangci.yml .golangci-api.yml; do
 	"$lint" config verify --config "$config" || failed=1
 done
-for module in . test hack/rig; do
+for module in . test hack/rig hack/tools; do
 	echo "lint $module"
 	(cd "$module" && "$lint" run --config "$root/.golangci.yml" ./...) || failed=1
 done
