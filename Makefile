@@ -84,7 +84,22 @@ install: ## put the CRDs into the cluster that kubectl points at
 deploy: install ## put the operator, its roles and its admission policies into that cluster
 	$$($(TOOL) kustomize) build config/default | $(KUBECTL) apply --server-side --force-conflicts -f -
 
-demo: rig-up rig-image ## start the rig's cluster with the operator and the sample release
-	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
-	$$($(TOOL) kustomize) build config/samples | $(RIG_TOOL) exec kubectl apply --server-side --force-conflicts -f -
-	$(RIG_TOOL) exec kubectl get canaryreleases,trafficsplits -A
+##: The demo. IMAGE, SHOP_IMAGE, GATEWAY and PROMETHEUS_URL say what an existing cluster can pull and where its parts are.
+
+IMAGE ?= $(IMG)
+SHOP_IMAGE ?= localhost/shop:dev
+GATEWAY ?= gateway-system/gw
+PROMETHEUS_URL ?=
+DEMO = $(RIG)/bin/demo --report=$(RIG)/demo.json
+
+.PHONY: demo-tool
+demo-tool:
+	@CGO_ENABLED=0 go build -trimpath -o $(RIG)/bin/demo ./hack/demo
+
+demo: demo-tool ## release a good and a bad version under load; elsewhere: KUBECONFIG= IMAGE= SHOP_IMAGE= GATEWAY=ns/name PROMETHEUS_URL=
+ifeq ($(origin KUBECONFIG),command line)
+	@KUBECONFIG=$(KUBECONFIG) $(DEMO) --image=$(IMAGE) --shop-image=$(SHOP_IMAGE) --gateway=$(GATEWAY) --prometheus-url=$(PROMETHEUS_URL)
+else
+	@$(MAKE) --no-print-directory rig-up rig-image
+	@$(RIG_TOOL) exec $(DEMO) --rig --binary=$(RIG)/bin/slipway
+endif
