@@ -6,10 +6,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/release"
@@ -219,12 +218,12 @@ func (w *world) holdName() string { return w.cr.Spec.TargetRef.Name + v1alpha1.S
 
 // backendsOf writes shares as a split's backends.
 func (w *world) backendsOf(s release.Shares) []v1alpha1.WeightedBackend {
-	out := []v1alpha1.WeightedBackend{{Name: w.cr.Spec.ServiceRef.Name, Weight: ptr.To(s.Stable)}}
+	out := []v1alpha1.WeightedBackend{{Name: w.cr.Spec.ServiceRef.Name, Weight: new(s.Stable)}}
 	if s.Canary > 0 {
-		out = append(out, v1alpha1.WeightedBackend{Name: w.twinName(), Weight: ptr.To(s.Canary)})
+		out = append(out, v1alpha1.WeightedBackend{Name: w.twinName(), Weight: new(s.Canary)})
 	}
 	if s.Hold > 0 {
-		out = append(out, v1alpha1.WeightedBackend{Name: w.holdName(), Weight: ptr.To(s.Hold)})
+		out = append(out, v1alpha1.WeightedBackend{Name: w.holdName(), Weight: new(s.Hold)})
 	}
 	return out
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/release"
@@ -20,7 +19,7 @@ func aRelease(change ...func(*v1alpha1.CanaryRelease)) *v1alpha1.CanaryRelease {
 			TargetRef:  v1alpha1.TargetReference{Kind: v1alpha1.TargetDeployment, Name: "checkout"},
 			ServiceRef: v1alpha1.ServiceReference{Name: "checkout"},
 			RouteRefs:  []v1alpha1.RouteReference{{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute", Name: "checkout"}},
-			Steps:      []v1alpha1.Step{{WeightPercent: 5}, {WeightPercent: 50, Hold: ptr.To(true)}},
+			Steps:      []v1alpha1.Step{{WeightPercent: 5}, {WeightPercent: 50, Hold: new(true)}},
 		},
 	}
 	for _, c := range change {

@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/utils/ptr"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/release"
@@ -78,8 +77,8 @@ func (r *CanaryReconciler) writeStatus(s *v1alpha1.CanaryReleaseStatus, w *world
 	if err != nil {
 		return err
 	}
-	s.ObservedGeneration = ptr.To(w.cr.Generation)
-	s.Run = v1alpha1.RunRecord{Sequence: ptr.To(d.Next.Sequence), Record: string(text), Evidence: evidence}
+	s.ObservedGeneration = new(w.cr.Generation)
+	s.Run = v1alpha1.RunRecord{Sequence: new(d.Next.Sequence), Record: string(text), Evidence: evidence}
 	s.Stage = stageName(d.Next.Stage)
 	s.Revision, s.StableRevision = d.Next.Revision, d.Next.Stable.Revision
 	if s.Revision == "" {
@@ -123,7 +122,7 @@ func floorOf(present *int32, w *world, d release.Decision) *int32 {
 	if d.Next.Stage == release.RolledBack || d.Next.Stage == release.Idle {
 		return ptr.To[int32](1)
 	}
-	return ptr.To(max(1, ptr.Deref(w.target.Spec.Replicas, 1)))
+	return new(max(1, ptr.Deref(w.target.Spec.Replicas, 1)))
 }
 
 // verdictOnReady is what the stage means for Ready, Reconciling and Stalled, as kstatus reads them.

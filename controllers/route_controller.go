@@ -178,7 +178,7 @@ func (r *RouteReconciler) countRepair(ctx context.Context, key types.NamespacedN
 		after := split.DeepCopy()
 		for i := range after.Status.Routes {
 			if s := &after.Status.Routes[i]; s.Name == route {
-				s.Repairs, s.RepairedFrom = ptr.To(ptr.Deref(s.Repairs, 0)+1), manager
+				s.Repairs, s.RepairedFrom = new(ptr.Deref(s.Repairs, 0)+1), manager
 			}
 		}
 		if _, err = r.store.Record(ctx, split, after); !store.IsConflict(err) {

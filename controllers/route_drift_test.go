@@ -45,7 +45,7 @@ func TestLastWriterOfRules(t *testing.T) {
 	entry := func(manager, fields string, at int64) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{
 			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &metav1.Time{Time: time.Unix(at, 0)},
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+			FieldsV1: metav1.NewFieldsV1(fields),
 		}
 	}
 	rules := `{"f:spec":{"f:rules":{}}}`

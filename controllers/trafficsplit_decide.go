@@ -74,7 +74,7 @@ func decideSplit(f splitFacts) splitDecision {
 		} else {
 			d.restored = isReleased(f, next)
 		}
-		run.Generation = ptr.To(f.split.Generation)
+		run.Generation = new(f.split.Generation)
 	} else {
 		d.restored = isReleased(f, []traffic.Backend{{Name: f.split.Spec.ServiceRef.Name, Weight: 1}})
 	}
@@ -93,7 +93,7 @@ func recordedRun(f splitFacts) (v1alpha1.SplitRun, []traffic.Backend) {
 	run := *f.split.Status.Run.DeepCopy()
 	switch {
 	case f.adopt != nil:
-		run.Sequence = ptr.To(f.adopt.Sequence)
+		run.Sequence = new(f.adopt.Sequence)
 		return run, f.adopt.Backends
 	case run.Sequence == nil:
 		return run, []traffic.Backend{{Name: f.split.Spec.ServiceRef.Name, Weight: 1}}
@@ -103,7 +103,7 @@ func recordedRun(f splitFacts) (v1alpha1.SplitRun, []traffic.Backend) {
 
 func nextRun(run v1alpha1.SplitRun, next []traffic.Backend) v1alpha1.SplitRun {
 	return v1alpha1.SplitRun{
-		Sequence: ptr.To(ptr.Deref(run.Sequence, 0) + 1),
+		Sequence: new(ptr.Deref(run.Sequence, 0) + 1),
 		Backends: apiBackends(next),
 	}
 }
@@ -268,7 +268,7 @@ func trafficBackends(in []v1alpha1.WeightedBackend) []traffic.Backend {
 func apiBackends(in []traffic.Backend) []v1alpha1.WeightedBackend {
 	out := make([]v1alpha1.WeightedBackend, 0, len(in))
 	for _, b := range in {
-		out = append(out, v1alpha1.WeightedBackend{Name: b.Name, Weight: ptr.To(b.Weight)})
+		out = append(out, v1alpha1.WeightedBackend{Name: b.Name, Weight: new(b.Weight)})
 	}
 	return out
 }

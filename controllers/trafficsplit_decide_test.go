@@ -43,7 +43,7 @@ func (s splitScene) facts(t *testing.T) splitFacts {
 		split.DeletionTimestamp = &metav1.Time{Time: splitNow.Add(-s.deleting)}
 	}
 	if s.recorded != nil {
-		split.Status.Run = v1alpha1.SplitRun{Sequence: ptr.To(int64(4)), Backends: apiBackends(s.recorded)}
+		split.Status.Run = v1alpha1.SplitRun{Sequence: new(int64(4)), Backends: apiBackends(s.recorded)}
 	}
 	f := splitFacts{split: split, conflict: s.conflict, ready: s.ready, now: splitNow}
 	if f.ready == nil {

@@ -34,7 +34,7 @@ type TrafficOptions struct {
 
 // SetupTraffic adds the controllers of TrafficSplits and of the routes that carry them to a manager. A cluster without
 // Gateway API is refused.
-func SetupTraffic(mgr ctrl.Manager, opts TrafficOptions) error {
+func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) error {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
@@ -44,7 +44,7 @@ func SetupTraffic(mgr ctrl.Manager, opts TrafficOptions) error {
 	if _, err := mgr.GetRESTMapper().RESTMapping(httpRouteKind.GroupKind(), httpRouteKind.Version); err != nil {
 		return fmt.Errorf("find kind HTTPRoute of gateway.networking.k8s.io/v1: %w; install Gateway API's CRDs", err)
 	}
-	if err := indexTraffic(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := indexTraffic(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	if err := registerRepairs(); err != nil {

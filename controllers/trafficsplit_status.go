@@ -53,8 +53,7 @@ func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
 		}
 		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %s sends to Service %s", where, r.ref.Name, split.Service)}
 	}
-	var unsupported *traffic.UnsupportedError
-	if errors.As(r.refusal, &unsupported) {
+	if unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal); ok {
 		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %s: %s", r.ref.Name, unsupported)}
 	}
 	return nil
@@ -62,7 +61,7 @@ func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
 
 func splitStatus(f splitFacts, in statusInput) v1alpha1.TrafficSplitStatus {
 	status := *f.split.Status.DeepCopy()
-	status.ObservedGeneration = ptr.To(f.split.Generation)
+	status.ObservedGeneration = new(f.split.Generation)
 	status.Run = in.run
 	status.Routes = routeStatuses(f, in)
 	accepted := acceptedCondition(in.refusal)

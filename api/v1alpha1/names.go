@@ -5,7 +5,8 @@ const (
 	// HeldAnnotation on a Deployment says that its template is held, and by which CanaryRelease (its name).
 	// The admission policy puts it there together with spec.paused; only the operator takes it away.
 	HeldAnnotation = "slipway.dev/held"
-	// SplitAnnotation on a route holds, as JSON, the splits that the route carries and the user's own backendRefs.
+	// SplitAnnotation on a route holds the splits that the route carries and the weights of the user's own backendRefs, in lines of
+	// words, which the admission policy can read too.
 	SplitAnnotation = "slipway.dev/split"
 	// StampAnnotation on an object that the operator writes names the record it was written from:
 	// <uid of the record's object>/<sequence>. It is never overwritten by a lower sequence of the same uid.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
@@ -22,8 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/controllers"
@@ -150,7 +149,7 @@ func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.
 	if err := metrics.Registry.Register(sampler); err != nil {
 		return err
 	}
-	if err := controllers.SetupTraffic(mgr, controllers.TrafficOptions{Concurrency: o.workers}); err != nil {
+	if err := controllers.SetupTraffic(ctx, mgr, controllers.TrafficOptions{Concurrency: o.workers}); err != nil {
 		return err
 	}
 	discover, err := discovery.NewDiscoveryClientForConfig(mgr.GetConfig())

@@ -187,15 +187,13 @@ func classify(err error) cause {
 }
 
 func classifyTransport(err error) cause {
-	var network net.Error
-	if errors.As(err, &network) {
+	if network, ok := errors.AsType[net.Error](err); ok {
 		if network.Timeout() {
 			return causeTimeout
 		}
 		return causeUnreachable
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return causeRefused
 	}
 	return causeMalformed

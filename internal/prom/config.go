@@ -58,7 +58,7 @@ type fileEndpoint struct {
 	URL             string `json:"url"`
 	Timeout         string `json:"timeout,omitempty"`
 	ScrapeInterval  string `json:"scrapeInterval,omitempty"`
-	TLS             TLS    `json:"tls,omitempty"`
+	TLS             TLS    `json:"tls,omitzero"`
 	BearerTokenFile string `json:"bearerTokenFile,omitempty"`
 }
 

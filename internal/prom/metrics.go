@@ -43,8 +43,7 @@ func (m metrics) observe(endpoint string, took time.Duration, releases int, err 
 }
 
 func causeOf(err error) cause {
-	var q *queryError
-	if errors.As(err, &q) {
+	if q, ok := errors.AsType[*queryError](err); ok {
 		return q.cause
 	}
 	return causeMalformed

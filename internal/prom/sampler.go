@@ -149,9 +149,9 @@ func (s *Sampler) wakeUp(endpoint string) {
 func (s *Sampler) run(ctx context.Context, e *endpoint) {
 	for {
 		var alarm <-chan time.Time
-		due, any := s.due(e)
+		due, some := s.due(e)
 		var timer clock.Timer
-		if any {
+		if some {
 			timer = s.clock.NewTimer(due.Sub(s.clock.Now()))
 			alarm = timer.C()
 		}

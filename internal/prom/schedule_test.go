@@ -7,7 +7,7 @@ import (
 
 func TestNext(t *testing.T) {
 	const s = time.Second
-	at := func(d time.Duration) time.Time { return start.Add(d) }
+	at := start.Add
 	cases := map[string]struct {
 		pace pace
 		want time.Duration
@@ -37,7 +37,7 @@ func TestNext(t *testing.T) {
 
 func TestSkew(t *testing.T) {
 	var k skew
-	at := func(d time.Duration) time.Time { return start.Add(d) }
+	at := start.Add
 	k.learn(at(10*time.Second), at(0), at(20*time.Millisecond))
 	if want := 9990 * time.Millisecond; k.ahead != want {
 		t.Fatalf("ahead by %s, want %s", k.ahead, want)

@@ -113,7 +113,7 @@ func (w *watch) update(spec Watch, now time.Time) {
 
 // resume makes ready again what the caller has taken and not recorded, and drops what it has recorded.
 func (w *watch) resume(after time.Time) {
-	all := append(w.taken, w.ready...)
+	all := slices.Concat(w.taken, w.ready)
 	w.taken = nil
 	w.ready = slices.DeleteFunc(all, func(l telemetry.Look) bool { return !l.To.After(after) })
 }

@@ -41,11 +41,11 @@ type Outcome string
 const (
 	// Undecided is the outcome of a release that is not being taken away.
 	Undecided Outcome = ""
-	// Rejected: harm was proven, or the canary cannot run. The template stays rejected.
+	// Rejected says that harm was proven, or the canary cannot run. The template stays rejected.
 	Rejected Outcome = "Rejected"
-	// Superseded: a newer template is held. It is released next, from the first step.
+	// Superseded says that a newer template is held. It is released next, from the first step.
 	Superseded Outcome = "Superseded"
-	// Withdrawn: stable's template is held again, or the target is gone. Nothing is left to release.
+	// Withdrawn says that stable's template is held again, or the target is gone. Nothing is left to release.
 	Withdrawn Outcome = "Withdrawn"
 )
 

@@ -27,7 +27,7 @@ func TestRandomWalks(t *testing.T) {
 		for range walkSteps {
 			w.lag = rng.IntN(lagMost)
 			w.disturb(rng)
-			advanceOnce(w, t, seed)
+			advanceOnce(t, w, seed)
 			reached[w.run.Stage]++
 			if t.Failed() {
 				return
@@ -72,7 +72,7 @@ func TestEveryStageComesToAnEnd(t *testing.T) {
 				} else {
 					w.calm()
 				}
-				advanceOnce(w, t, 0)
+				advanceOnce(t, w, 0)
 			}
 			w.calm()
 			untilAnEnd(t, 0, w)
@@ -83,7 +83,7 @@ func TestEveryStageComesToAnEnd(t *testing.T) {
 	}
 }
 
-func advanceOnce(w *world, t *testing.T, seed uint64) {
+func advanceOnce(t *testing.T, w *world, seed uint64) {
 	t.Helper()
 	before := w.run.Stage
 	d, broken := w.look()
@@ -103,7 +103,7 @@ func settleFor(t *testing.T, seed uint64, w *world, looks int) {
 		if (w.run.Paused || held) && w.run.Handled == "" {
 			w.faults.request = Request{Verb: Resume, Revision: w.run.Revision}
 		}
-		advanceOnce(w, t, seed)
+		advanceOnce(t, w, seed)
 	}
 }
 
@@ -129,14 +129,11 @@ func atAnEnd(w *world) bool {
 	}
 	facts := w.targetFacts(at)
 	clean := !facts.Mixed && !w.live.split.exists && !w.live.hold
-	switch w.run.Stage {
-	case Idle:
+	if w.run.Stage == Idle {
 		return clean && facts.OnlyStablePods && !at.held && !w.live.twin.exists
-	case RolledBack:
-		return clean && at.held && w.known[at.template] && !slices.Contains(at.pods, at.template) && w.live.twin.wanted == 0
-	default:
-		return false
 	}
+	return w.run.Stage == RolledBack && clean && at.held && w.known[at.template] &&
+		!slices.Contains(at.pods, at.template) && w.live.twin.wanted == 0
 }
 
 // calm ends what is wrong with the world; the user repairs what only the user can.

@@ -66,7 +66,7 @@ func (c *cluster) read(t *testing.T) *appsv1.Deployment {
 
 func scaled(d *appsv1.Deployment, to int32) *appsv1.Deployment {
 	out := d.DeepCopy()
-	out.Spec.Replicas = ptr.To(to)
+	out.Spec.Replicas = new(to)
 	return out
 }
 

@@ -17,12 +17,12 @@ type world struct {
 }
 
 type simTarget struct {
-	name          string
-	phase, every  int64
-	from, to      int64
-	bothArms      bool
-	missed        float64
-	resets, burst float64
+	name         string
+	phase, every int64
+	from, to     int64
+	bothArms     bool
+	missed       float64
+	resets       float64
 }
 
 // build scrapes targets. Each has a counter for good and one for bad requests of each arm; a counter is born with its

@@ -90,8 +90,8 @@ func carryOn(parts []part, present []Backend, total int64) {
 // knownUpTo is how many of the present backends were applied at some time: all up to the last one with a share.
 func knownUpTo(present []Backend) int {
 	total := sum(present)
-	for i := len(present) - 1; i >= 0; i-- {
-		if !atFeather(present[i].Weight, total) {
+	for i, p := range slices.Backward(present) {
+		if !atFeather(p.Weight, total) {
 			return i + 1
 		}
 	}
@@ -139,7 +139,7 @@ func scale(backends []Backend, to int64) []Backend {
 	left := to
 	for i, b := range backends {
 		exact := int64(b.Weight) * to
-		out[i].Weight = max(int32(exact/total), FeatherWeight)
+		out[i].Weight = max(int32(exact/total), FeatherWeight) //nolint:gosec // a part of to, which is a weight
 		left -= int64(out[i].Weight)
 		rests = append(rests, rest{i, exact % total})
 	}
@@ -149,7 +149,7 @@ func scale(backends []Backend, to int64) []Backend {
 		left--
 	}
 	if left < 0 {
-		out[heaviest(out)].Weight += int32(left)
+		out[heaviest(out)].Weight += int32(left) //nolint:gosec // at most a feather for each backend
 	}
 	return out
 }

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,7 +51,7 @@ func (w world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := controllers.SetupTraffic(mgr, controllers.TrafficOptions{SkipNameValidation: true}); err != nil {
+	if err := controllers.SetupTraffic(context.Background(), mgr, controllers.TrafficOptions{SkipNameValidation: true}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -98,7 +97,7 @@ func (w world) endpoints(service string) {
 	w.create(&discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Namespace: w.namespace, Name: service + "-1", Labels: map[string]string{discoveryv1.LabelServiceName: service}},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
+		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}},
 	})
 }
 
@@ -114,7 +113,7 @@ func (w world) split(name string, backends ...v1alpha1.WeightedBackend) *v1alpha
 }
 
 func backend(name string, weight int32) v1alpha1.WeightedBackend {
-	return v1alpha1.WeightedBackend{Name: name, Weight: ptr.To(weight)}
+	return v1alpha1.WeightedBackend{Name: name, Weight: new(weight)}
 }
 
 // eventually waits until the condition holds, and fails with what was seen last.

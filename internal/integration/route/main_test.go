@@ -114,7 +114,7 @@ func installGuard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, document := range strings.Split(string(text), "\n---\n") {
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
 		obj := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(document), obj); err != nil {
 			return fmt.Errorf("read route-guard.yaml: %w", err)

@@ -92,31 +92,31 @@ func compareGolden(t *testing.T, file string, route *unstructured.Unstructured) 
 }
 
 // parsed has the numbers of a decoded API object: whole ones are int64.
-func parsed(t testing.TB, object map[string]any) *unstructured.Unstructured {
-	t.Helper()
+func parsed(tb testing.TB, object map[string]any) *unstructured.Unstructured {
+	tb.Helper()
 	text, err := yaml.Marshal(object)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if text, err = yaml.YAMLToJSON(text); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	route := &unstructured.Unstructured{}
 	if err := route.UnmarshalJSON(text); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return route
 }
 
-func mustRender(t testing.TB, route *unstructured.Unstructured, intent traffic.Intent) *unstructured.Unstructured {
-	t.Helper()
+func mustRender(tb testing.TB, route *unstructured.Unstructured, intent traffic.Intent) *unstructured.Unstructured {
+	tb.Helper()
 	before := route.DeepCopy()
 	out, err := HTTPRoute{}.Render(route, intent)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if diff := cmp.Diff(before.Object, route.Object); diff != "" {
-		t.Fatalf("Render changed its argument (-before +after):\n%s", diff)
+		tb.Fatalf("Render changed its argument (-before +after):\n%s", diff)
 	}
 	return out
 }

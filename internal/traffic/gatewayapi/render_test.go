@@ -14,13 +14,13 @@ import (
 	"slipway.dev/slipway/internal/traffic"
 )
 
-func routeWith(t testing.TB, rules string) *unstructured.Unstructured {
-	t.Helper()
+func routeWith(tb testing.TB, rules string) *unstructured.Unstructured {
+	tb.Helper()
 	var list []any
 	if err := yaml.Unmarshal([]byte(rules), &list); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return parsed(t, map[string]any{
+	return parsed(tb, map[string]any{
 		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
 		"metadata": map[string]any{"name": "shop", "namespace": "shop"},
 		"spec":     map[string]any{"rules": list},
@@ -28,10 +28,10 @@ func routeWith(t testing.TB, rules string) *unstructured.Unstructured {
 }
 
 // withRules is the route after somebody wrote other rules and nothing else.
-func withRules(t testing.TB, route *unstructured.Unstructured, rules string) *unstructured.Unstructured {
-	t.Helper()
+func withRules(tb testing.TB, route *unstructured.Unstructured, rules string) *unstructured.Unstructured {
+	tb.Helper()
 	out := route.DeepCopy()
-	out.Object["spec"] = routeWith(t, rules).Object["spec"]
+	out.Object["spec"] = routeWith(tb, rules).Object["spec"]
 	return out
 }
 
@@ -164,8 +164,7 @@ func TestRenderRefusesTooManyBackends(t *testing.T) {
 		rules += fmt.Sprintf(", {name: b%d}", i)
 	}
 	_, err := HTTPRoute{}.Render(routeWith(t, rules+`]}]`), intentOf(canarySplit(1, 95, 5)))
-	var unsupported *traffic.UnsupportedError
-	if !errors.As(err, &unsupported) {
+	if _, ok := errors.AsType[*traffic.UnsupportedError](err); !ok {
 		t.Errorf("err = %v, want UnsupportedError", err)
 	}
 }
