@@ -44,13 +44,11 @@ type world struct {
 	// uncovered are objects that cover stable's pods and not the canary's, as far as knowsUncovered.
 	uncovered      []string
 	knowsUncovered bool
-	// lost says that the record could not be read.
-	lost bool
 }
 
 func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryRelease) (*world, error) {
 	w := &world{cr: cr}
-	w.run, w.lost = readRun(cr.Status.Run)
+	w.run = readRun(cr.Status.Run)
 	var err error
 	if w.plan, err = planOf(cr); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
@@ -66,14 +64,15 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 }
 
 // readRun reads the record. One that cannot be read counts as lost, which Repair makes safe.
-func readRun(record v1alpha1.RunRecord) (run release.Run, lost bool) {
+func readRun(record v1alpha1.RunRecord) release.Run {
+	run := release.Run{}
 	if record.Record == "" {
-		return run, false
+		return run
 	}
 	if err := json.Unmarshal([]byte(record.Record), &run); err != nil {
-		return release.Run{Stage: "Unreadable", Sequence: ptr.Deref(record.Sequence, 0)}, true
+		return release.Run{Stage: "Unreadable", Sequence: ptr.Deref(record.Sequence, 0)}
 	}
-	return run, false
+	return run
 }
 
 func (r *CanaryReconciler) readObjects(ctx context.Context, w *world) error {

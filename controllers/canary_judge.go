@@ -46,6 +46,8 @@ type hearing struct {
 	of       string
 	state    *judge.State
 	lastLook time.Time
+	// step is the step that the last look was of. Evidence of it says nothing about another.
+	step int
 	// after is where the sampler begins: the last look on record when the hearing began.
 	after   time.Time
 	last    judge.Assessment
@@ -62,6 +64,7 @@ type hearing struct {
 type evidence struct {
 	Of       string    `json:"of"`
 	LastLook time.Time `json:"lastLook,omitzero"`
+	Step     int       `json:"step,omitempty"`
 	State    string    `json:"state"`
 }
 
@@ -105,7 +108,7 @@ func (b *Bench) hearing(w *world) *hearing {
 
 // recorded reads the evidence from status. What cannot be read, or is of another release, is no evidence.
 func recorded(w *world, of string) *hearing {
-	h := &hearing{of: of, state: judge.NewState(w.policy)}
+	h := &hearing{of: of, state: judge.NewState(w.policy), step: -1}
 	if w.cr.Status.Run.Evidence == "" {
 		return h
 	}
@@ -115,7 +118,7 @@ func recorded(w *world, of string) *hearing {
 	}
 	state := judge.NewState(w.policy)
 	if state.UnmarshalText([]byte(e.State)) == nil {
-		h.state, h.lastLook, h.after = state, e.LastLook, e.LastLook
+		h.state, h.lastLook, h.after, h.step = state, e.LastLook, e.LastLook, e.Step
 	}
 	return h
 }
@@ -143,7 +146,7 @@ func (b *Bench) verdict(w *world) release.Verdict {
 		h.hear(w, look)
 	}
 	h.problem, h.noData = report.Problem, report.NoData
-	h.last, h.judged = h.state.Assess(w.policy, nextShareOf(w.plan, w.run.Step)), true
+	h.last, h.judged = h.state.Assess(w.policy, nextShareOf(w.plan, max(h.step, 0))), true
 	return h.verdict(w)
 }
 
@@ -152,20 +155,35 @@ func (h *hearing) hear(w *world, look telemetry.Look) {
 	if !look.To.After(h.lastLook) {
 		return
 	}
-	h.lastLook = look.To
-	settling := w.run.Stage != release.Judging || look.From.Before(w.run.AppliedAt)
-	if w.run.Stage == release.Preparing && w.run.Step > 0 {
-		settling = false
-	}
+	h.lastLook, h.step = look.To, servedStep(w.run)
+	settling := settles(w.run, look)
 	err := h.state.Observe(w.policy, judge.Look{
-		From: look.From, To: look.To, Step: w.run.Step, NextShare: nextShareOf(w.plan, w.run.Step),
-		WantedShare: wantedShare(w, settling), Settling: settling,
-		History: w.run.Stage == release.Checking || (w.run.Stage == release.Preparing && w.run.Step == 0),
+		From: look.From, To: look.To, Step: max(h.step, 0), NextShare: nextShareOf(w.plan, max(h.step, 0)),
+		WantedShare: wantedShare(w, settling), Settling: settling, History: h.step < 0,
 		Metrics: countsOf(look, warming(w, look)),
 	})
 	if err != nil {
 		h.problem = err.Error()
 	}
+}
+
+// servedStep is the step whose share the canary has, or is being given: while pods are made ready for a step, that is the
+// one before. Below 0: none yet, and what is seen is history.
+func servedStep(run release.Run) int {
+	switch run.Stage {
+	case release.Preparing:
+		return run.Step - 1
+	case release.Shifting, release.Judging, release.PromotionPreparing, release.PromotionEntering, release.PromotionRolling:
+		return run.Step
+	case release.Idle, release.LettingThrough, release.Checking, release.PromotionFinishing, release.RollingBack,
+		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
+	}
+	return -1
+}
+
+// settles says that a change of the share lands in this interval, or that it mixes two shares.
+func settles(run release.Run, look telemetry.Look) bool {
+	return run.Stage == release.Shifting || (run.Stage != release.Preparing && look.From.Before(run.AppliedAt))
 }
 
 // wantedShare is what the canary's part of the traffic should be, once it has settled.
@@ -199,7 +217,7 @@ func podCounts(pods []telemetry.PodCount, warming bool) []judge.PodCount {
 
 // verdict translates the assessment. What is not known leads nowhere.
 func (h *hearing) verdict(w *world) release.Verdict {
-	v := release.Verdict{Step: w.run.Step, NoData: h.noData, NoHarm: h.last.HarmEvidence < 1, Detail: h.last.Detail}
+	v := release.Verdict{Step: h.step, NoData: h.noData, NoHarm: h.last.HarmEvidence < 1, Detail: h.last.Detail}
 	v.Reason = release.Reason(h.last.Reason)
 	switch h.last.Verdict {
 	case judge.Rollback:
@@ -228,7 +246,7 @@ func (b *Bench) written(w *world, next release.Run) (string, error) {
 	if err != nil {
 		return "", wrap("write evidence", err)
 	}
-	out, err := json.Marshal(evidence{Of: h.of, LastLook: h.lastLook, State: string(text)})
+	out, err := json.Marshal(evidence{Of: h.of, LastLook: h.lastLook, Step: h.step, State: string(text)})
 	return string(out), err
 }
 

@@ -2,12 +2,14 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/internal/release"
+	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/workload"
 )
 
@@ -90,6 +92,10 @@ func (p projection) createWithOwners(ctx context.Context, kind workload.Revision
 	live := &appsv1.Deployment{}
 	if err := p.r.Live.Get(ctx, client.ObjectKeyFromObject(d), live); err != nil {
 		return wrap("read Deployment", err)
+	}
+	if !workload.SameTemplate(live.Spec.Template, d.Spec.Template) {
+		// Somebody has written another one meanwhile: what is stable now would get a template on record that never was.
+		return fmt.Errorf("read Deployment %s: %w", client.ObjectKeyFromObject(d), store.ErrStale)
 	}
 	record, err := p.newRecord(kind, live.Spec.Template)
 	if err != nil {
