@@ -75,7 +75,7 @@ func ArmsOf(route *unstructured.Unstructured, split traffic.Split, facts ClassFa
 		if !filtered && !mergesAll(facts, names) {
 			return Arms{Why: fmt.Sprintf("Envoy Gateway counts all backends of rule %d of HTTPRoute %s together: "+threeWays, i, route.GetName(), split.Service)}
 		}
-		addClusters(clusters, route, i, refs, filtered, names)
+		addClusters(clusters, route, i, refs, names)
 	}
 	if !found {
 		return Arms{Why: fmt.Sprintf("no rule of HTTPRoute %s sends to Service %s", route.GetName(), split.Service)}
@@ -150,23 +150,23 @@ func mergesAll(facts ClassFacts, services []string) bool {
 }
 
 // addClusters names the clusters of one rule. A merged backend has a cluster of its own name, and falls back to the one
-// of its place in the rule, for instance while it has no endpoints; with a filter it always has the latter.
-func addClusters(clusters map[string][]string, route *unstructured.Unstructured, rule int, refs []backendRef, filtered bool, names []string) {
+// of its place in the rule, for instance while it has no endpoints; with a filter of its own it always has the latter.
+// What is not in the rule yet will be at its end, as a copy of a backendRef that is.
+func addClusters(clusters map[string][]string, route *unstructured.Unstructured, rule int, refs []backendRef, names []string) {
 	namespace := route.GetNamespace()
 	next := len(refs)
 	seen := map[string]bool{}
-	port := any(nil)
+	port, copiesFiltered := any(nil), false
 	for j, ref := range refs {
 		if !slices.Contains(names, ref.name()) || !ref.isService(ref.name(), namespace) {
 			continue
 		}
-		seen[ref.name()], port = true, ref["port"]
-		addCluster(clusters, ref.name(), clusterPlace{route, rule, j, ref["port"]}, filtered)
+		seen[ref.name()], port, copiesFiltered = true, ref["port"], hasFilters(ref)
+		addCluster(clusters, ref.name(), clusterPlace{route, rule, j, ref["port"]}, hasFilters(ref))
 	}
-	// What is not in the rule yet will be at its end.
 	for _, name := range names {
 		if !seen[name] {
-			addCluster(clusters, name, clusterPlace{route, rule, next, port}, filtered)
+			addCluster(clusters, name, clusterPlace{route, rule, next, port}, copiesFiltered)
 			next++
 		}
 	}
