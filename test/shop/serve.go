@@ -22,6 +22,9 @@ import (
 const (
 	// drainTime lets gateways hear that the pod is going while it still answers.
 	drainTime = 3 * time.Second
+	// headerTimeout runs from the moment that a connection is opened. Proxies open some ahead of need: to close one that
+	// has waited for its first request would cross the request that comes just then.
+	headerTimeout = time.Hour
 	// crashAfter lets the pod be seen running before it fails.
 	crashAfter = time.Second
 )
@@ -121,7 +124,7 @@ func serve(ctx context.Context, args []string) error {
 		return nil
 	}
 	s := newServer(b, pod)
-	web := &http.Server{Addr: *listen, Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{Addr: *listen, Handler: s.handler(), ReadHeaderTimeout: headerTimeout}
 	failed := make(chan error, 1)
 	go func() { failed <- web.ListenAndServe() }()
 	if b.Crash {
