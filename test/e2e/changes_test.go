@@ -29,7 +29,7 @@ func (s *scene) resume() {
 
 // A step with hold waits for a person, whatever the evidence, and does not touch stable.
 func holdStep(tb testing.TB) {
-	s, stable := standing(tb, setting{rate: 150})
+	s, stable := standing(tb, setting{rate: 100})
 	s.wantShare(s.sample(fewest), "v2", 0.2)
 	if have := s.current(); have.Status.Step != "1/2" || reason(have) != v1alpha1.ReasonWaitingForPerson {
 		s.Errorf("it did not wait: %s", describe(have))
@@ -41,7 +41,7 @@ func holdStep(tb testing.TB) {
 
 // A newer change starts over; the one before never gets another user, and is never in stable.
 func newerChangeMidRelease(tb testing.TB) {
-	s, stable := standing(tb, setting{rate: 150})
+	s, stable := standing(tb, setting{rate: 100})
 	s.push(good("v3"))
 	s.awaitState("superseded release without a share", usual, func(cr *v1alpha1.CanaryRelease) bool {
 		return percent(cr) == 0 && cr.Status.Stage != "Judging"

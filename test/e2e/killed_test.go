@@ -9,12 +9,14 @@ import (
 	"syscall"
 	"testing"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
 // The operator dies at several points of a release. It goes on where it was: nothing goes back, nothing is made twice.
 func operatorKilled(tb testing.TB) {
-	s := newScene(tb, setting{rate: 150})
+	s := newScene(tb, setting{rate: 100})
 	s.adopt(plan{steps: holdFirst})
 	stable := s.pods()
 	s.push(good("v2"))
@@ -45,23 +47,31 @@ func (s *scene) awaitStage(stage string) {
 	s.awaitState("stage "+stage, long, func(cr *v1alpha1.CanaryRelease) bool { return cr.Status.Stage == stage })
 }
 
-// killOperator ends the operator's process as a kernel out of memory would: it hears nothing of it.
+// killOperator ends the operator's process as a kernel out of memory would: it hears nothing of it. Its pod goes too, so
+// that the next one does not have to wait for the kubelet's patience with crashes.
 func (s *scene) killOperator() {
 	s.Helper()
 	s.until("process of the operator", usual, func() (bool, string) {
 		pods, err := shared.operatorPods(s.Context())
-		if err != nil || len(pods) != 1 {
-			return false, fmt.Sprintf("%d pods, %v", len(pods), err)
-		}
-		pid, err := processOf(string(pods[0].UID), "operator")
 		if err != nil {
 			return false, err.Error()
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			return false, err.Error()
+		have := "no pod"
+		for _, pod := range pods {
+			pid, err := processOf(string(pod.UID), "operator")
+			if err == nil {
+				err = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			if err == nil {
+				err = shared.Delete(s.Context(), &pod, client.GracePeriodSeconds(0))
+			}
+			if err == nil {
+				s.Logf("killed process %d of pod %s at stage %q", pid, pod.Name, s.current().Status.Stage)
+				return true, ""
+			}
+			have = err.Error()
 		}
-		s.Logf("killed process %d of pod %s at stage %q", pid, pods[0].Name, s.current().Status.Stage)
-		return true, ""
+		return false, have
 	})
 }
 

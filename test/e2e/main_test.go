@@ -10,7 +10,7 @@ import (
 )
 
 // scenesAtOnce is how many scenarios run beside each other; most of their time is waiting.
-const scenesAtOnce = "5"
+const scenesAtOnce = "4"
 
 var keep = flag.Bool("keep", false, "leave the namespaces of failed scenarios, to look around")
 
@@ -39,7 +39,11 @@ func run(m *testing.M) int {
 		return fail(err)
 	}
 	shared = c
-	return m.Run()
+	code := m.Run()
+	if err := writeFigures(); err != nil {
+		return fail(err)
+	}
+	return code
 }
 
 func given(name string) bool {

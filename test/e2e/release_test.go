@@ -202,7 +202,9 @@ func percent(cr *v1alpha1.CanaryRelease) int {
 	return n
 }
 
-func is(conditions []metav1.Condition, kind string) bool { return meta.IsStatusConditionTrue(conditions, kind) }
+func is(conditions []metav1.Condition, kind string) bool {
+	return meta.IsStatusConditionTrue(conditions, kind)
+}
 
 func reason(cr *v1alpha1.CanaryRelease) string {
 	if ready := meta.FindStatusCondition(cr.Status.Conditions, v1alpha1.ConditionReady); ready != nil {

@@ -14,7 +14,7 @@ import (
 
 // A GitOps controller applies what is in Git again and again. Users must not notice.
 func reappliedFromGit(tb testing.TB) {
-	s, stable := standing(tb, setting{rate: 250})
+	s, stable := standing(tb, setting{rate: 150})
 	s.mark("reapplied")
 	generation := s.liveRoute().GetGeneration()
 	for range 5 {
@@ -57,7 +57,7 @@ func (s *scene) wantShareSince(name, version string, share float64) {
 
 // Somebody edits the weights by hand: they are put back, and it is said whose edit it was.
 func weightEditedByHand(tb testing.TB) {
-	s, _ := standing(tb, setting{rate: 150})
+	s, _ := standing(tb, setting{rate: 100})
 	carried := s.routeSpec()
 	s.editWeights("somebody", 500_000)
 	s.until("repair of the route", usual/4, func() (bool, string) { return s.routeSpec() == carried, s.routeSpec() })
@@ -98,7 +98,7 @@ func ruleAndFilterAddedByUser(tb testing.TB) {
 		{name: extra, matches: [{path: {type: PathPrefix, value: /extra}}], backendRefs: [{name: shop, port: 80}]},
 		{filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Added, value: "yes"}]}}],
 		 backendRefs: [{name: shop, port: 80}]}]`
-	s, _ := standing(tb, setting{rate: 150})
+	s, _ := standing(tb, setting{rate: 100})
 	s.rewrite(rules)
 	s.until("split in both rules", usual/2, func() (bool, string) {
 		n, text := s.rulesWithCanary()
@@ -148,7 +148,7 @@ func extraBackendAndFilterKept(tb testing.TB) {
 	s.awaitRolledOut("partner")
 	s.rewrite(rules)
 	s.awaitVersions("v1", "partner")
-	s.startLoad(200)
+	s.startLoad(150)
 	s.adopt(plan{steps: holdFirst})
 	s.push(good("v2"))
 	s.awaitHold("1/2")
@@ -185,7 +185,7 @@ func (s *scene) awaitVersions(versions ...string) {
 
 // Of two CanaryReleases on one rule the older one goes on; the other says who is before it.
 func twoReleasesOnOneRule(tb testing.TB) {
-	s := newScene(tb, setting{rate: 150})
+	s := newScene(tb, setting{rate: 100})
 	s.adopt(plan{steps: holdFirst})
 	s.apply(plan{name: "second"}.manifest())
 	s.push(good("v2"))

@@ -22,7 +22,7 @@ spec:
 
 // A TrafficSplit by hand sends the shares that it names; backends come and go without a failed request.
 func splitOnItsOwn(tb testing.TB) {
-	s := newScene(tb, setting{rate: 250})
+	s := newScene(tb, setting{rate: 150})
 	s.apply(service("shop-next"))
 	s.apply(deployment("shop-next", good("next")))
 	s.awaitRolledOut("shop-next")

@@ -14,7 +14,7 @@ import (
 const loadLimit = 40 * time.Minute
 
 // fewest is how many answers a share is measured on.
-const fewest = 1500
+const fewest = 1000
 
 func (s *scene) startLoad(rate int) {
 	s.Helper()

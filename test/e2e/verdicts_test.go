@@ -11,7 +11,7 @@ import (
 
 // A good change gets each step's share, is promoted, and leaves nothing behind.
 func goodPromoted(tb testing.TB) {
-	s := newScene(tb, setting{rate: 150})
+	s := newScene(tb, setting{rate: 100})
 	s.adopt(plan{steps: `[{weightPercent: 20, hold: true}, {weightPercent: 50, hold: true}]`})
 	s.push(good("v2"))
 	s.awaitHold("1/2")
@@ -30,7 +30,7 @@ func goodPromoted(tb testing.TB) {
 
 // A bad change is taken off its users, stays held and rejected, and the fix of it goes on from there.
 func errorsRolledBack(tb testing.TB) {
-	s := newScene(tb, setting{rate: 150})
+	s := newScene(tb, setting{rate: 100})
 	s.adopt(plan{keep: "5m"})
 	stable := s.pods()
 	s.push(failing("v2", "30"))
@@ -138,7 +138,7 @@ func noTraffic(tb testing.TB) {
 	}); moved {
 		s.Errorf("moved without evidence: %s", describe(s.current()))
 	}
-	s.startLoad(150)
+	s.startLoad(100)
 	s.awaitPromoted()
 	s.wantNoHarm()
 }
@@ -147,14 +147,14 @@ func noTraffic(tb testing.TB) {
 func measuredByFilter(tb testing.TB) {
 	const rules = `[{backendRefs: [{name: shop, port: 80, filters: [
 		{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-Shop, value: "yes"}]}}]}]}]`
-	s := newScene(tb, setting{gateway: plainGateway, rate: 150, rules: rules})
+	s := newScene(tb, setting{gateway: plainGateway, rate: 100, rules: rules})
 	s.adopt(plan{})
 	s.wantJudged()
 }
 
 // So do the application's own counters, told apart by pod.
 func measuredByApplication(tb testing.TB) {
-	s := newScene(tb, setting{gateway: plainGateway, rate: 150})
+	s := newScene(tb, setting{gateway: plainGateway, rate: 100})
 	s.adopt(plan{metrics: applicationMetrics})
 	s.wantJudged()
 }
