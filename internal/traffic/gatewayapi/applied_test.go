@@ -219,6 +219,13 @@ func TestArmsOf(t *testing.T) {
 				"checkout-canary": {"httproute/shop/shop/rule/0/backend/1"},
 			},
 		},
+		"a filter on another backend of the rule changes that backend's cluster alone": {
+			rules: `[{backendRefs: [{name: checkout, port: 80}, {name: other, port: 80, filters: [{type: RequestHeaderModifier}]}]}]`, facts: eg(true, nil),
+			want: map[string][]string{
+				"checkout":        {"httproute/shop/shop/rule/0/backend/0", "service/shop/checkout/80/http"},
+				"checkout-canary": {"httproute/shop/shop/rule/0/backend/2", "service/shop/checkout-canary/80/http"},
+			},
+		},
 		"neither":                               {rules: plain, facts: eg(false, nil), wantWhy: "mergeBackends"},
 		"a selector that leaves the canary out": {rules: plain, facts: eg(true, &metav1.LabelSelector{MatchLabels: map[string]string{"merge": "yes"}}), wantWhy: "mergeBackends"},
 		"another data plane":                    {rules: plain, facts: ClassFacts{Parents: []ParentFacts{{Controller: "traefik.io/gateway-controller"}}}, wantWhy: "traefik.io"},
