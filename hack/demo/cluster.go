@@ -61,13 +61,13 @@ type awaited struct {
 }
 
 // await looks until it is there, says every ten seconds that it still waits, and in the end what it saw instead. An error
-// of look is taken for something that may pass, but not one that is wrapped in errHopeless.
+// of look is taken for something that may pass, but not a hopelessError.
 func (d *demo) await(ctx context.Context, a awaited) error {
 	started, said, seen := d.now(), d.now(), "nothing yet"
 	err := wait.PollUntilContextTimeout(ctx, lookEvery, a.limit, true, func(ctx context.Context) (bool, error) {
 		have, done, err := a.look(ctx)
 		switch {
-		case errors.Is(err, errHopeless):
+		case isHopeless(err):
 			return false, err
 		case err != nil && ctx.Err() == nil:
 			seen = err.Error()
@@ -80,14 +80,23 @@ func (d *demo) await(ctx context.Context, a awaited) error {
 		}
 		return done && err == nil, nil
 	})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errHopeless) {
+	if err != nil && ctx.Err() == nil && !isHopeless(err) {
 		return fmt.Errorf("wait for %s: not there after %s: %s", a.what, a.limit, seen)
 	}
 	return err
 }
 
-// errHopeless marks what waiting does not cure.
-var errHopeless = errors.New("waiting does not help")
+// hopelessError is one that waiting does not cure: its message says what to do.
+type hopelessError struct{ message string }
+
+func (e *hopelessError) Error() string { return e.message }
+
+func hopeless(format string, args ...any) error { return &hopelessError{fmt.Sprintf(format, args...)} }
+
+func isHopeless(err error) bool {
+	var h *hopelessError
+	return errors.As(err, &h)
+}
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
 

@@ -72,10 +72,10 @@ func (d *demo) checkGateway(ctx context.Context) (string, error) {
 		err := d.cluster.Get(ctx, key, gateway)
 		switch {
 		case meta.IsNoMatchError(err):
-			return "", false, fmt.Errorf("%w: the CRDs of the Gateway API are not there; install Envoy Gateway, which brings them: "+
-				"https://gateway.envoyproxy.io/docs/install/", errHopeless)
+			return "", false, hopeless("the CRDs of the Gateway API are not there; install Envoy Gateway, which brings them: " +
+				"https://gateway.envoyproxy.io/docs/install/")
 		case apierrors.IsNotFound(err):
-			return "", false, fmt.Errorf("%w: there is no Gateway %s; say which one to use with GATEWAY=namespace/name", errHopeless, key)
+			return "", false, hopeless("there is no Gateway %s; say which one to use with GATEWAY=namespace/name", key)
 		case err != nil:
 			return "", false, err
 		}
@@ -148,7 +148,7 @@ func (d *demo) checkPrometheus(ctx context.Context) (string, error) {
 			unknown = fmt.Sprintf("Prometheus at %s: not checked, because this user may not use the proxy to Services", address)
 			return "", true, nil
 		case apierrors.IsNotFound(err):
-			return "", false, fmt.Errorf("%w: there is no Service %s/%s; say where Prometheus is with PROMETHEUS_URL=", errHopeless, at.namespace, at.name)
+			return "", false, hopeless("there is no Service %s/%s; say where Prometheus is with PROMETHEUS_URL=", at.namespace, at.name)
 		case err != nil:
 			return "", false, fmt.Errorf("ask Prometheus: %w", err)
 		}

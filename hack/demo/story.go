@@ -46,10 +46,17 @@ func (d *demo) run(ctx context.Context) error {
 		{"look whether everything is as it was", d.lookAtTheEnd},
 	} {
 		if err := d.phase(ctx, phase.name, phase.do); err != nil {
-			return err
+			return errors.Join(err, d.giveUp(phase.name, err))
 		}
 	}
 	return d.conclude()
+}
+
+// giveUp writes how far the demo came, so that nobody reads the summary of an earlier one.
+func (d *demo) giveUp(phase string, err error) error {
+	d.summary.Timeline = d.journal.entries
+	d.summary.Faults = []string{fmt.Sprintf("%s: %v", phase, err)}
+	return d.summary.write(d.options.report)
 }
 
 func (d *demo) phase(ctx context.Context, name string, do func(context.Context) error) error {
