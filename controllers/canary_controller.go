@@ -113,11 +113,16 @@ const conflictPause = 20 * time.Millisecond
 // tell says what changed: in the log, as an event, in metrics.
 func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decision) {
 	r.Metrics.Observe(w, d)
+	harm, health, lastLook := r.Judge.progress(w)
+	r.Metrics.Evidence(w.key(), harm, health)
 	if d.Answer != "" {
 		r.Events.Eventf(w.cr, nil, corev1.EventTypeNormal, "Request", "Answer", "%s", d.Answer)
 	}
 	if d.Next.Stage == w.run.Stage && d.Next.Step == w.run.Step {
 		return
+	}
+	if d.Reason == release.HarmProven && d.Next.Outcome == release.Rejected && w.run.Outcome == release.Undecided {
+		r.Metrics.Detected(r.Now().Sub(lastLook))
 	}
 	ctrl.LoggerFrom(ctx).Info("Moving release", "from", stageName(w.run.Stage),
 		"to", stageName(d.Next.Stage), "step", d.Next.Step+1, "revision", d.Next.Revision, "reason", d.Reason, "detail", d.Detail)

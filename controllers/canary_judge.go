@@ -3,6 +3,7 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -203,8 +204,19 @@ func countsOf(look telemetry.Look, warming bool) []judge.Counts {
 	out := make([]judge.Counts, len(look.Metrics))
 	for i, m := range look.Metrics {
 		out[i] = judge.Counts{Canary: podCounts(m.Canary, warming), Stable: podCounts(m.Stable, false), PodsUnknown: m.PodsUnknown}
+		if m.PodsUnknown {
+			// A proxy tells about both arms in each scrape: an arm that is not listed had no requests.
+			out[i].Canary, out[i].Stable = orZero(out[i].Canary, warming), orZero(out[i].Stable, false)
+		}
 	}
 	return out
+}
+
+func orZero(pods []judge.PodCount, warming bool) []judge.PodCount {
+	if len(pods) > 0 {
+		return pods
+	}
+	return []judge.PodCount{{Warming: warming}}
 }
 
 func podCounts(pods []telemetry.PodCount, warming bool) []judge.PodCount {
@@ -229,12 +241,41 @@ func (h *hearing) verdict(w *world) release.Verdict {
 	}
 	switch {
 	case h.problem != "":
-		v.Kind, v.Reason, v.Detail = release.NoVerdict, release.NoData, h.problem
+		return h.unmeasured(w, h.problem)
 	case h.noData:
-		v.Kind, v.Reason, v.Detail = release.NoVerdict, release.NoData, "three scrapes in a row are missing; the release holds"
+		return h.unmeasured(w, "three scrapes in a row are missing; the release holds")
+	case v.Kind == release.NoVerdict && h.last.Reason == judge.NotEnoughTraffic:
+		v.Reason = h.trafficReason(w)
 	}
 	return v
 }
+
+// unmeasured is about now, whichever step the last look was of. Only scrapes that stay away are no data as onNoData means
+// it.
+func (h *hearing) unmeasured(w *world, why string) release.Verdict {
+	return release.Verdict{Step: w.run.Step, Reason: release.NoData, Detail: why, NoData: h.noData}
+}
+
+// trafficReason tells a step that is on its way from one that cannot get there: with no requests at all, or with so few
+// that the evidence would come after maxDuration. It goes by the time of the samples.
+func (h *hearing) trafficReason(w *world) release.Reason {
+	seen := h.lastLook.Sub(w.run.AppliedAt)
+	if w.run.Stage != release.Judging || seen < trafficGrace {
+		return release.JudgingStep
+	}
+	if h.last.CanaryRequests == 0 {
+		return v1alpha1.ReasonNoTraffic
+	}
+	needed := time.Duration(h.last.CanaryRequestsNeeded / h.last.CanaryRequests * float64(seen))
+	left := w.plan.MaxDuration - h.lastLook.Sub(w.run.LookingSince)
+	if w.plan.MaxDuration > 0 && (math.IsInf(h.last.CanaryRequestsNeeded, 1) || needed > left) {
+		return release.NotEnoughTraffic
+	}
+	return release.JudgingStep
+}
+
+// trafficGrace is how long a step is given before it is said that its traffic will not do.
+const trafficGrace = 30 * time.Second
 
 // written is the evidence as status keeps it; empty when no release runs.
 func (b *Bench) written(w *world, next release.Run) (string, error) {
@@ -267,6 +308,15 @@ func (b *Bench) shown(w *world, next release.Run) (string, []v1alpha1.MetricStat
 		metrics = append(metrics, v1alpha1.MetricStatus{Name: m.Name, Message: m.Detail})
 	}
 	return fmt.Sprintf("harm %.0f%%, health %.0f%%", 100*h.last.HarmProgress, 100*h.last.PromoteProgress), metrics
+}
+
+// progress is how far harm and health are proven, from 0 to 1, and the end of the last look.
+func (b *Bench) progress(w *world) (harm, health float64, lastLook time.Time) {
+	if !hearsEvidence(w.run.Stage) {
+		return 0, 0, time.Time{}
+	}
+	h := b.hearing(w)
+	return h.last.HarmProgress, h.last.PromoteProgress, h.lastLook
 }
 
 // progressDue is how long status may wait when nothing but progress has changed.

@@ -99,6 +99,44 @@ func TestHarmIsHeardFromTheFirstShareOn(t *testing.T) {
 	}
 }
 
+func TestWaitingForEvidenceSaysWhetherTheTrafficWillDo(t *testing.T) {
+	quiet := func(to int64) telemetry.Look {
+		l := look(to, 0)
+		for i := range l.Metrics {
+			l.Metrics[i].Canary = nil
+		}
+		return l
+	}
+	cases := map[string]struct {
+		look    func(int64) telemetry.Look
+		seconds int64
+		change  func(*world)
+		want    release.Reason
+	}{
+		"requests come: the step is being judged":        {look: func(to int64) telemetry.Look { return look(to, 0) }, seconds: 60, want: release.JudgingStep},
+		"no request at all":                              {look: quiet, seconds: 60, want: "NoTraffic"},
+		"no request yet, and the step has only begun":    {look: quiet, seconds: 20, want: release.JudgingStep},
+		"so few requests that the time will not suffice": {look: func(to int64) telemetry.Look { return look(to, 0) }, seconds: 60, change: func(w *world) { w.plan.MaxDuration = 2 * time.Minute }, want: release.NotEnoughTraffic},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := &readings{}
+			b := benchWithHistory(r)
+			for at := int64(20); at <= tc.seconds; at += 10 {
+				r.looks = append(r.looks, tc.look(at))
+			}
+			w := judgedWorld(release.Judging, 0)
+			w.run.LookingSince = w.run.AppliedAt
+			if tc.change != nil {
+				tc.change(w)
+			}
+			if v := b.verdict(w); v.Kind != release.NoVerdict || v.Reason != tc.want {
+				t.Errorf("verdict %+v, want none for %s", v, tc.want)
+			}
+		})
+	}
+}
+
 func TestNoDataIsNoVerdict(t *testing.T) {
 	cases := map[string]*readings{
 		"three scrapes are missing":  {noData: true},

@@ -16,13 +16,14 @@ func (t *turn) sayCause(doing string) {
 
 // settle goes where the outcome leads, once no user is on the canary.
 func (t *turn) settle() {
-	t.sayCause("")
 	if t.next.Outcome != Rejected {
+		t.sayCause("")
 		t.leaveFor(Idle)
 		return
 	}
 	t.enter(RolledBack)
 	t.next.Revision = or(t.next.Canary, t.next.Revision)
+	t.sayServesNobody()
 	t.next.Evacuated, t.next.Reverted, t.next.Unprotected = false, false, false
 	t.next.Paused, t.next.Resumed = false, false
 }
@@ -42,7 +43,12 @@ func (t *turn) rolledBack() {
 	if !t.next.TwinGone && t.after(t.next.Since, t.plan.KeepFailedFor) {
 		t.next.TwinGone = true
 	}
-	t.say(or(t.next.Cause, RolledBackCanary), "revision %s is held and serves nobody: %s",
+	t.sayServesNobody()
+}
+
+// sayServesNobody is where a rejected release ends: its cause, and that users are off.
+func (t *turn) sayServesNobody() bool {
+	return t.say(or(t.next.Cause, RolledBackCanary), "revision %s is held and serves nobody: %s",
 		t.next.Revision, or(t.next.CauseDetail, "it was rejected"))
 }
 
