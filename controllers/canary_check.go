@@ -24,6 +24,9 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 		w.refuse(release.TargetNotFound, fmt.Sprintf("spec.targetRef: there is no Deployment %q in this namespace; correct the name or create it", w.cr.Spec.TargetRef.Name))
 		return nil
 	}
+	if err := r.contest(ctx, w); err != nil {
+		return err
+	}
 	if w.service == nil {
 		w.refuse(v1alpha1.ReasonServiceNotFound, fmt.Sprintf("spec.serviceRef: there is no Service %q in this namespace; correct the name or create it", w.cr.Spec.ServiceRef.Name))
 		return nil
@@ -70,6 +73,30 @@ func oldestOf(deployment string, all []v1alpha1.CanaryRelease) string {
 		return ""
 	}
 	return oldest.Name
+}
+
+// contest refuses a release of a Deployment that an older one releases already.
+func (r *CanaryReconciler) contest(ctx context.Context, w *world) error {
+	list := &v1alpha1.CanaryReleaseList{}
+	err := r.Client.List(ctx, list, client.InNamespace(w.cr.Namespace), client.MatchingFields{byTarget: w.cr.Spec.TargetRef.Name})
+	if err != nil {
+		return wrap("list CanaryReleases", err)
+	}
+	for i := range list.Items {
+		if other := &list.Items[i]; other.UID != w.cr.UID && olderRelease(other, w.cr) {
+			w.refuse(v1alpha1.ReasonTargetConflict, fmt.Sprintf("spec.targetRef: CanaryRelease %q is older and already releases Deployment %q; delete one of the two",
+				other.Name, w.cr.Spec.TargetRef.Name))
+			return nil
+		}
+	}
+	return nil
+}
+
+func olderRelease(a, b *v1alpha1.CanaryRelease) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
 }
 
 // preflight looks at what the canary would meet in the namespace. It is read live: only a release that begins needs it.

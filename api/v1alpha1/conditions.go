@@ -157,6 +157,9 @@ const (
 	// ReasonRouteConflict says that an older object already splits the same traffic of the same rule; the message names it.
 	// Remove one of the two, or give them different rules.
 	ReasonRouteConflict = "RouteConflict"
+	// ReasonTargetConflict says that an older CanaryRelease already releases the same Deployment; the message names it.
+	// Delete one of the two, or point this one at another Deployment.
+	ReasonTargetConflict = "TargetConflict"
 	// ReasonUnsupportedByDataPlane says that what serves the route cannot do what the spec needs, or is not known to the
 	// operator. The message names what is missing.
 	ReasonUnsupportedByDataPlane = "UnsupportedByDataPlane"

@@ -192,7 +192,7 @@ func twoReleasesOnOneRule(tb testing.TB) {
 	s.awaitHold("1/2")
 	s.until("word of the second about the first", usual, func() (bool, string) {
 		second, _ := s.releases.last("second")
-		return second != nil && says(second, v1alpha1.ReasonRouteConflict, "shop"), describe(second)
+		return second != nil && says(second, v1alpha1.ReasonTargetConflict, "shop"), describe(second)
 	})
 	s.wantShare(s.sample(fewest), "v2", 0.2)
 	s.resume()
