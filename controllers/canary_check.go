@@ -84,6 +84,7 @@ func (r *CanaryReconciler) contest(ctx context.Context, w *world) error {
 	}
 	for i := range list.Items {
 		if other := &list.Items[i]; other.UID != w.cr.UID && olderRelease(other, w.cr) {
+			w.contested = true
 			w.refuse(v1alpha1.ReasonTargetConflict, fmt.Sprintf("spec.targetRef: CanaryRelease %q is older and already releases Deployment %q; delete one of the two",
 				other.Name, w.cr.Spec.TargetRef.Name))
 			return nil

@@ -41,6 +41,8 @@ type world struct {
 	twinSays workload.TwinFacts
 	refusals []release.Refusal
 	sources  sources
+	// contested says that the Deployment is another release's.
+	contested bool
 	// uncovered are objects that cover stable's pods and not the canary's, as far as knowsUncovered.
 	uncovered      []string
 	knowsUncovered bool

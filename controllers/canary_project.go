@@ -78,7 +78,7 @@ func splitSpec(w *world, shares release.Shares) v1alpha1.TrafficSplitSpec {
 // target writes the user's Deployment only when the record asks for it.
 func (p projection) target(ctx context.Context) error {
 	d := p.w.target
-	if d == nil {
+	if d == nil || p.w.contested {
 		return nil
 	}
 	switch p.d.Want.Target {
