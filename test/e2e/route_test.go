@@ -187,11 +187,12 @@ func (s *scene) awaitVersions(versions ...string) {
 func twoReleasesOnOneRule(tb testing.TB) {
 	s := newScene(tb, setting{rate: 100})
 	s.adopt(plan{steps: holdFirst})
-	s.apply(plan{name: "second"}.manifest())
+	// Made within a second of the first, it comes after it by name.
+	s.apply(plan{name: "shop-two"}.manifest())
 	s.push(good("v2"))
 	s.awaitHold("1/2")
 	s.until("word of the second about the first", usual, func() (bool, string) {
-		second, _ := s.releases.last("second")
+		second, _ := s.releases.last("shop-two")
 		return second != nil && says(second, v1alpha1.ReasonTargetConflict, "shop"), describe(second)
 	})
 	s.wantShare(s.sample(fewest), "v2", 0.2)

@@ -131,7 +131,9 @@ func noTraffic(tb testing.TB) {
 	s.adopt(plan{})
 	s.push(good("v2"))
 	cr := s.awaitReason(long, v1alpha1.ReasonNoTraffic, v1alpha1.ReasonNotEnoughTraffic)
-	s.Logf("without traffic: %s", describe(cr))
+	if !strings.Contains(message(cr), "no requests") {
+		s.Errorf("the message does not say that there is no traffic: %s", describe(cr))
+	}
 	if _, moved := s.within(look, func() (bool, string) {
 		now := s.current().Status
 		return now.Step != "1/2" || now.Weight != "20%", describe(s.current())
