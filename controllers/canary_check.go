@@ -31,9 +31,6 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 		w.refuse(v1alpha1.ReasonServiceNotFound, fmt.Sprintf("spec.serviceRef: there is no Service %q in this namespace; correct the name or create it", w.cr.Spec.ServiceRef.Name))
 		return nil
 	}
-	if err := r.refuseSecond(ctx, w); err != nil {
-		return err
-	}
 	if err := r.findSources(ctx, w); err != nil {
 		return err
 	}
@@ -41,38 +38,6 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 		return nil
 	}
 	return r.preflight(ctx, w)
-}
-
-// refuseSecond names who holds the Deployment when an older CanaryRelease has it: two would share one hold and one canary.
-func (r *CanaryReconciler) refuseSecond(ctx context.Context, w *world) error {
-	others := &v1alpha1.CanaryReleaseList{}
-	if err := r.listHere(ctx, w, r.Client, others); err != nil {
-		return err
-	}
-	if first := oldestOf(w.cr.Spec.TargetRef.Name, others.Items); first != "" && first != w.cr.Name {
-		w.refuse(v1alpha1.ReasonRouteConflict, fmt.Sprintf("CanaryRelease %q is older and releases Deployment %q already; delete one of the two",
-			first, w.cr.Spec.TargetRef.Name))
-	}
-	return nil
-}
-
-// oldestOf is the name of the oldest release of a Deployment; of two of the same age, the first by name.
-func oldestOf(deployment string, all []v1alpha1.CanaryRelease) string {
-	var oldest *v1alpha1.CanaryRelease
-	for i := range all {
-		cr := &all[i]
-		if cr.Spec.TargetRef.Name != deployment {
-			continue
-		}
-		if oldest == nil || cr.CreationTimestamp.Before(&oldest.CreationTimestamp) ||
-			cr.CreationTimestamp.Equal(&oldest.CreationTimestamp) && cr.Name < oldest.Name {
-			oldest = cr
-		}
-	}
-	if oldest == nil {
-		return ""
-	}
-	return oldest.Name
 }
 
 // contest refuses a release of a Deployment that an older one releases already.
