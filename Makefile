@@ -6,7 +6,7 @@ IMG ?= localhost/slipway:dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 FUZZTIME ?= 20s
-SCENARIO ?= .
+SCENARIO ?=
 E2E_TIMEOUT ?= 45m
 TOOL := hack/tools/tool
 
@@ -48,7 +48,7 @@ vuln: ## look the dependencies up in the Go vulnerability database (needs the ne
 
 ##: Tests
 
-.PHONY: test test-unit test-integration test-e2e fuzz bench
+.PHONY: test test-unit test-integration test-e2e bench-e2e fuzz bench
 test: ## everything that must pass: verify, unit, lint, integration, e2e
 	@hack/step-all.sh
 
@@ -59,14 +59,18 @@ test-unit: ## tests that need nothing but Go
 test-integration: ## tests against a real API server and etcd
 	assets=$$(hack/step-assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -timeout 20m -p 1 $$(go list ./... | grep /integration)
 
-test-e2e: rig-up rig-image ## tests on the rig's cluster, with the operator deployed; SCENARIO= picks by name
+test-e2e: rig-up rig-image ## tests on the rig's cluster, with the operator deployed; SCENARIO=name runs one
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
-	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(SCENARIO)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
+	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(if $(SCENARIO),^TestScenarios$$/^$(SCENARIO)$$)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
+
+bench-e2e: rig-up rig-image ## measure on the rig's cluster: detection, harm to users, failed requests by switching
+	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
+	cd test && CGO_ENABLED=0 go test -count=1 -timeout 90m -run '^$$' -bench . -benchtime 1x -v -exec '$(RIG_TOOL) exec' ./e2e/...
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/step-fuzz.sh $(FUZZTIME)
 
-bench: ## print figures: name, value, unit, measured on what; BASE= compares with earlier raw output
+bench: ## print figures: name, value, unit, measured on what, with those of the last bench-e2e; BASE= compares with earlier raw output
 	@hack/step-bench.sh
 
 ##: Build and run

@@ -8,7 +8,14 @@ log=${RIG:-$PWD/.rig}/rig-build.log
 mkdir -p "$(dirname "$log")"
 setsid nice -n 5 make --no-print-directory rig-build >"$log" 2>&1 &
 parts=$!
-trap 'kill -- -$parts 2>/dev/null || true' EXIT
+rig=${RIG:-$PWD/.rig}/bin/rig
+ran=no # a cluster that ran before goes on running
+[[ -x $rig ]] && "$rig" status >/dev/null 2>&1 && ran=yes
+finish() { # what this script started, it stops, also when it fails; KEEP=1 leaves the cluster to look around in
+	kill -- -"$parts" 2>/dev/null || true
+	[[ $ran == yes || -n ${KEEP:-} || ! -x $rig ]] || "$rig" down
+}
+trap finish EXIT
 echo "The parts of the test cluster are being built beside the other steps; see $log"
 
 await_parts() {
