@@ -47,8 +47,8 @@ func (t *turn) rolledBack() {
 }
 
 // sayServesNobody is where a rejected release ends: its cause, and that users are off.
-func (t *turn) sayServesNobody() bool {
-	return t.say(or(t.next.Cause, RolledBackCanary), "revision %s is held and serves nobody: %s",
+func (t *turn) sayServesNobody() {
+	t.say(or(t.next.Cause, RolledBackCanary), "revision %s is held and serves nobody: %s",
 		t.next.Revision, or(t.next.CauseDetail, "it was rejected"))
 }
 
