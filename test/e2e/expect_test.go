@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
@@ -22,7 +21,7 @@ const ours = "slipway.dev/"
 func (s *scene) liveRoute() *unstructured.Unstructured {
 	s.Helper()
 	route := &unstructured.Unstructured{}
-	route.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"))
+	route.SetGroupVersionKind(httpRoute)
 	if !s.get(route, "shop") {
 		s.Fatal("the route is gone")
 	}

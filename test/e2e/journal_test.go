@@ -2,16 +2,20 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
+
+var httpRoute = schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: "v1", Kind: "HTTPRoute"}
 
 // entry is an object as it was from a moment on.
 type entry[T client.Object] struct {
@@ -99,8 +103,8 @@ func (j *journal[T]) len() int {
 func (j *journal[T]) last(name string) (T, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := len(j.entries) - 1; i >= 0; i-- {
-		if e := j.entries[i]; e.object.GetName() == name {
+	for _, e := range slices.Backward(j.entries) {
+		if e.object.GetName() == name {
 			return e.object, !e.deleted
 		}
 	}
@@ -117,7 +121,7 @@ type journals struct {
 
 func (s *scene) keepJournals(ctx context.Context) {
 	routes := &unstructured.UnstructuredList{}
-	routes.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind("HTTPRouteList"))
+	routes.SetGroupVersionKind(httpRoute.GroupVersion().WithKind("HTTPRouteList"))
 	s.releases = follow[*v1alpha1.CanaryRelease](ctx, shared, &v1alpha1.CanaryReleaseList{}, s.namespace, s.news)
 	s.splits = follow[*v1alpha1.TrafficSplit](ctx, shared, &v1alpha1.TrafficSplitList{}, s.namespace, s.news)
 	s.routes = follow[*unstructured.Unstructured](ctx, shared, routes, s.namespace, s.news)
