@@ -25,6 +25,11 @@ var (
 	envoyProxyKind   = schema.GroupVersionKind{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "EnvoyProxy"}
 )
 
+// SharedKinds are the kinds that serve the routes of every namespace and may live in any.
+func SharedKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{gatewayKind, envoyProxyKind}
+}
+
 func newHTTPRoute() *unstructured.Unstructured { return newUntyped(httpRouteKind) }
 
 func newUntyped(kind schema.GroupVersionKind) *unstructured.Unstructured {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
@@ -105,7 +106,7 @@ func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
 		}},
 	}
 	if o.namespace != "" {
-		options.Cache.DefaultNamespaces = map[string]cache.Config{o.namespace: {}}
+		scopeCache(&options.Cache, o.namespace)
 	}
 	mgr, err := ctrl.NewManager(restConfig, options)
 	if err != nil {
@@ -115,6 +116,18 @@ func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
 		return nil, err
 	}
 	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// scopeCache has the cache hold one namespace only. What serves its routes may live in any: Gateways and their settings
+// are read everywhere.
+func scopeCache(o *cache.Options, namespace string) {
+	o.DefaultNamespaces = map[string]cache.Config{namespace: {}}
+	everywhere := cache.ByObject{Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}}
+	for _, kind := range controllers.SharedKinds() {
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(kind)
+		o.ByObject[object] = everywhere
+	}
 }
 
 // slimPod keeps of a cached pod what a canary is looked at by: whose it is, and what its status says.
