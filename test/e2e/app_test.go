@@ -48,7 +48,8 @@ spec:
         ports: [{name: http, containerPort: 8080}]
         # Longer than a crashing version takes to crash, so that it is never ready.
         readinessProbe: {httpGet: {path: /healthz, port: http}, initialDelaySeconds: 2, periodSeconds: 1}
-        resources: {requests: {cpu: 5m, memory: 16Mi}}
+        # Enough of a busy machine to answer what it is sent, few enough for all scenarios to have room.
+        resources: {requests: {cpu: 15m, memory: 16Mi}}
 `
 
 const serviceManifest = `
