@@ -29,7 +29,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // table is a cluster on paper, and the commands on it.
 type table struct {
 	client client.WithWatch
-	people *people
+	root   *cobra.Command
 }
 
 func newTable(funcs interceptor.Funcs, objects ...client.Object) *table {
@@ -42,18 +42,18 @@ func newTable(funcs interceptor.Funcs, objects ...client.Object) *table {
 	p := newPeople()
 	p.connect = func() (cluster, error) { return cluster{client: c, namespace: "shop"}, nil }
 	p.now = func() time.Time { return now }
-	return &table{client: c, people: p}
+	root := &cobra.Command{Use: "slipway", SilenceUsage: true, SilenceErrors: true}
+	p.addTo(root, "slipway")
+	return &table{client: c, root: root}
 }
 
 // run runs a command line and gives what a person sees: the text, and the exit status with its message.
 func (w *table) run(ctx context.Context, args ...string) (out string, status int, message string) {
 	var text bytes.Buffer
-	root := &cobra.Command{Use: "slipway", SilenceUsage: true, SilenceErrors: true}
-	w.people.addTo(root, "slipway")
-	root.SetArgs(args)
-	root.SetOut(&text)
-	root.SetErr(io.Discard)
-	if err := root.ExecuteContext(ctx); err != nil {
+	w.root.SetArgs(args)
+	w.root.SetOut(&text)
+	w.root.SetErr(io.Discard)
+	if err := w.root.ExecuteContext(ctx); err != nil {
 		return text.String(), exitStatus(err), err.Error()
 	}
 	return text.String(), 0, ""
@@ -66,7 +66,7 @@ func aRelease(change ...func(*v1alpha1.CanaryRelease)) *v1alpha1.CanaryRelease {
 			TargetRef:  v1alpha1.TargetReference{Kind: v1alpha1.TargetDeployment, Name: "checkout"},
 			ServiceRef: v1alpha1.ServiceReference{Name: "checkout"},
 			RouteRefs:  []v1alpha1.RouteReference{{Name: "checkout"}},
-			Steps:      []v1alpha1.Step{{WeightPercent: 5}, {WeightPercent: 25}, {WeightPercent: 50, Hold: ptr.To(true)}},
+			Steps:      []v1alpha1.Step{{WeightPercent: 5}, {WeightPercent: 25}, {WeightPercent: 50, Hold: new(true)}},
 		},
 	}
 	for _, c := range change {

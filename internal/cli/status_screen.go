@@ -40,7 +40,7 @@ func (s scene) screen() string {
 type screenText struct{ strings.Builder }
 
 func (b *screenText) line(format string, args ...any) {
-	b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+	_, _ = b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
 func (b *screenText) title(text string) { b.line("\n%s", text) }

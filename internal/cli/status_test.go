@@ -27,7 +27,7 @@ func ownedByRelease() []metav1.OwnerReference {
 }
 
 func weighted(name string, weight int32) v1alpha1.WeightedBackend {
-	return v1alpha1.WeightedBackend{Name: name, Weight: ptr.To(weight)}
+	return v1alpha1.WeightedBackend{Name: name, Weight: new(weight)}
 }
 
 func aSplit(route v1alpha1.RouteStatus, backends ...v1alpha1.WeightedBackend) *v1alpha1.TrafficSplit {

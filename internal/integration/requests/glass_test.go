@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -184,6 +185,7 @@ func TestWithTheOperatorDeadOneDeploymentIsLetGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
+			s.create(s.trafficSplit())
 			s.push("shop:v2")
 			s.steps("one-deployment")
 			s.eventually("the hold can be lifted", s.wouldResume)
@@ -195,10 +197,23 @@ func TestWithTheOperatorDeadOneDeploymentIsLetGo(t *testing.T) {
 			s.steps("lift")
 			s.letGoWith(tc.want)
 			s.steps("finalizers")
-			if err := server.admin.Get(t.Context(), s.key(), &v1alpha1.CanaryRelease{}); !apierrors.IsNotFound(err) {
-				t.Errorf("the release is still there: %v", err)
+			for _, o := range []client.Object{&v1alpha1.CanaryRelease{}, &v1alpha1.TrafficSplit{}} {
+				if err := server.admin.Get(t.Context(), s.key(), o); !apierrors.IsNotFound(err) {
+					t.Errorf("%T is still there: %v", o, err)
+				}
 			}
 		})
+	}
+}
+
+// trafficSplit is the release's, as the operator leaves it behind.
+func (s shop) trafficSplit() *v1alpha1.TrafficSplit {
+	return &v1alpha1.TrafficSplit{
+		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: s.namespace, Finalizers: []string{v1alpha1.Finalizer}},
+		Spec: v1alpha1.TrafficSplitSpec{
+			ServiceRef: v1alpha1.ServiceReference{Name: "shop"}, RouteRefs: []v1alpha1.RouteReference{{Name: "shop"}},
+			Backends: []v1alpha1.WeightedBackend{{Name: "shop", Weight: new(int32(9))}, {Name: "shop-canary", Weight: new(int32(1))}},
+		},
 	}
 }
 
