@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -35,8 +34,8 @@ type table struct {
 func newTable(funcs interceptor.Funcs, objects ...client.Object) *table {
 	c := fake.NewClientBuilder().WithScheme(scheme()).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.CanaryRelease{}, &v1alpha1.TrafficSplit{}).
-		WithIndex(&eventsv1.Event{}, "regarding.uid", func(o client.Object) []string {
-			return []string{string(o.(*eventsv1.Event).Regarding.UID)}
+		WithIndex(&corev1.Event{}, "involvedObject.uid", func(o client.Object) []string {
+			return []string{string(o.(*corev1.Event).InvolvedObject.UID)}
 		}).
 		WithInterceptorFuncs(funcs).Build()
 	p := newPeople()
@@ -117,11 +116,11 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, LastTransitionTime: metav1.NewTime(now.Add(-90 * time.Second))}
 }
 
-func answerEvent(name, note string) *eventsv1.Event {
-	return &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)},
-		Regarding:  corev1.ObjectReference{Kind: "CanaryRelease", Namespace: "shop", Name: "checkout", UID: "4a5b"},
-		Reason:     answerReason, Action: answerAction, Note: note, Type: corev1.EventTypeNormal,
+func answerEvent(name, note string) *corev1.Event {
+	return &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)},
+		InvolvedObject: corev1.ObjectReference{Kind: "CanaryRelease", Namespace: "shop", Name: "checkout", UID: "4a5b"},
+		Reason:         answerReason, Action: answerAction, Message: note, Type: corev1.EventTypeNormal,
 	}
 }
 

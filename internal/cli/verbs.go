@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -160,9 +159,9 @@ func (r *request) await(ctx context.Context, c cluster, eventsErr error) error {
 		return r.unheard(cr, "(no Event says it)")
 	}
 	if refused(answer) {
-		return exitWith(exitNo, "%s", answer.Note)
+		return exitWith(exitNo, "%s", answer.Message)
 	}
-	fmt.Fprintf(r.out, "answer: %s\n", answer.Note)
+	fmt.Fprintf(r.out, "answer: %s\n", answer.Message)
 	return nil
 }
 
@@ -193,15 +192,15 @@ func onlyFinal(err error) error {
 	return nil
 }
 
-func (r *request) untilAnswered(ctx context.Context, c cluster, cr *v1alpha1.CanaryRelease) (eventsv1.Event, error) {
-	var answer eventsv1.Event
+func (r *request) untilAnswered(ctx context.Context, c cluster, cr *v1alpha1.CanaryRelease) (corev1.Event, error) {
+	var answer corev1.Event
 	err := wait.PollUntilContextTimeout(ctx, r.every, answerLate, true, func(ctx context.Context) (bool, error) {
 		events, err := c.answers(ctx, cr)
 		if err != nil {
 			return false, onlyFinal(err)
 		}
 		for _, e := range events {
-			if !r.known.Has(e.UID) && r.isMine(e.Note) {
+			if !r.known.Has(e.UID) && r.isMine(e.Message) {
 				answer = e
 				return true, nil
 			}
@@ -223,14 +222,15 @@ func (r *request) unheard(cr *v1alpha1.CanaryRelease, why string) error {
 	return exitWith(exitOther, "the operator has dealt with the request, but what it answered cannot be read %s; the release is at %s: %s", why, word, sentence)
 }
 
-// answers are the Events that answer requests to a release.
-func (c cluster) answers(ctx context.Context, cr *v1alpha1.CanaryRelease) ([]eventsv1.Event, error) {
-	list := &eventsv1.EventList{}
-	err := c.client.List(ctx, list, client.InNamespace(cr.Namespace), client.MatchingFields{"regarding.uid": string(cr.UID)})
+// answers are the Events that answer requests to a release. They are read by their older API, which everybody may read who
+// may view the namespace.
+func (c cluster) answers(ctx context.Context, cr *v1alpha1.CanaryRelease) ([]corev1.Event, error) {
+	list := &corev1.EventList{}
+	err := c.client.List(ctx, list, client.InNamespace(cr.Namespace), client.MatchingFields{"involvedObject.uid": string(cr.UID)})
 	if err != nil {
 		return nil, fmt.Errorf("list Events of CanaryRelease %s/%s: %w", cr.Namespace, cr.Name, err)
 	}
-	var out []eventsv1.Event
+	var out []corev1.Event
 	for _, e := range list.Items {
 		if e.Reason == answerReason && e.Action == answerAction {
 			out = append(out, e)
@@ -242,6 +242,6 @@ func (c cluster) answers(ctx context.Context, cr *v1alpha1.CanaryRelease) ([]eve
 // refusal is how internal/release words a refusal.
 var refusal = regexp.MustCompile(`^(\w+)(?: of revision \S+)? refused: `)
 
-func refused(e eventsv1.Event) bool {
-	return e.Type == corev1.EventTypeWarning || refusal.MatchString(e.Note)
+func refused(e corev1.Event) bool {
+	return e.Type == corev1.EventTypeWarning || refusal.MatchString(e.Message)
 }

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
-	eventsv1 "k8s.io/api/events/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -139,15 +139,15 @@ func TestRefusalsAreKnownByTheCoresWords(t *testing.T) {
 		return release.Decide(plan, run, o).Answer
 	}
 	for _, v := range verbs() {
-		if answer := ask(release.RolledBack, v.name, "other"); !refused(eventsv1.Event{Note: answer}) {
+		if answer := ask(release.RolledBack, v.name, "other"); !refused(corev1.Event{Message: answer}) {
 			t.Errorf("%s of another revision: %q is not taken for a refusal", v.name, answer)
 		}
 	}
-	if answer := ask(release.RolledBack, release.Pause, "bcdf"); !refused(eventsv1.Event{Note: answer}) {
+	if answer := ask(release.RolledBack, release.Pause, "bcdf"); !refused(corev1.Event{Message: answer}) {
 		t.Errorf("pause after the end: %q is not taken for a refusal", answer)
 	}
 	for stage, verb := range map[release.Stage]release.Verb{release.RolledBack: release.Retry, release.Checking: release.Abort} {
-		if answer := ask(stage, verb, "bcdf"); answer == "" || refused(eventsv1.Event{Note: answer}) {
+		if answer := ask(stage, verb, "bcdf"); answer == "" || refused(corev1.Event{Message: answer}) {
 			t.Errorf("%s at %s: %q is taken for a refusal", verb, stage, answer)
 		}
 	}
