@@ -4,6 +4,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -21,9 +22,10 @@ func Run(args []string, out, errOut io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.AddCommand(operatorCommand(), versionCommand())
+	newPeople().addTo(root, os.Args[0])
 	if err := root.Execute(); err != nil {
 		_, _ = fmt.Fprintln(errOut, "slipway:", err)
-		return 1
+		return exitStatus(err)
 	}
 	return 0
 }
