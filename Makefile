@@ -76,8 +76,9 @@ bench: ## print figures: name, value, unit, measured on what, with those of the 
 ##: Build and run
 
 .PHONY: build image install deploy demo
-build: ## build the operator and command line into bin/
+build: ## build the operator and command line into bin/, also as the kubectl plug-in
 	CGO_ENABLED=0 go build -trimpath -o bin/slipway .
+	ln -sf slipway bin/kubectl-slipway
 
 image: ## build the image IMG with CONTAINER_TOOL
 	$(CONTAINER_TOOL) build -t $(IMG) .

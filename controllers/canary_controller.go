@@ -72,6 +72,10 @@ func (r *CanaryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if err != nil {
 		return quiet(err)
 	}
+	// Said as soon as it is on record: a request that was dealt with is not heard again.
+	if d.Answer != "" {
+		r.Events.Eventf(w.cr, nil, corev1.EventTypeNormal, "Request", "Answer", "%s", d.Answer)
+	}
 	if err := r.project(ctx, w, d); err != nil {
 		return quiet(err)
 	}
@@ -115,9 +119,6 @@ func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decisio
 	r.Metrics.Observe(w, d)
 	harm, health, lastLook := r.Judge.progress(w)
 	r.Metrics.Evidence(w.key(), harm, health)
-	if d.Answer != "" {
-		r.Events.Eventf(w.cr, nil, corev1.EventTypeNormal, "Request", "Answer", "%s", d.Answer)
-	}
 	if d.Next.Stage == w.run.Stage && d.Next.Step == w.run.Step {
 		return
 	}
