@@ -17,7 +17,9 @@ type Options struct {
 	Host          string        // Host header; empty means that of the URL
 	RatePerSecond int           // kept also when answers are slow
 	MaxDuration   time.Duration // after it no request is sent
-	Timeout       time.Duration // of one request; zero means 5 s
+	// Timeout is of one request; zero means 20 s. It is longer than a proxy takes to give a connection up (10 s), so that
+	// what is sent nowhere comes back as an answer of the proxy, and a machine that stands still for seconds fails nothing.
+	Timeout time.Duration
 }
 
 func (o *Options) check() error {
@@ -35,7 +37,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("timeout %s: want none or a positive one", o.Timeout)
 	}
 	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
+		o.Timeout = 20 * time.Second
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func runLoad(ctx context.Context, args []string) error {
 	flags.StringVar(&options.Host, "host", "", "Host header, when it is not that of the URL")
 	flags.IntVar(&options.RatePerSecond, "rate", 100, "requests per second")
 	flags.DurationVar(&options.MaxDuration, "max-duration", 10*time.Minute, "when to end at the latest")
-	flags.DurationVar(&options.Timeout, "timeout", 5*time.Second, "for one request")
+	flags.DurationVar(&options.Timeout, "timeout", 20*time.Second, "for one request")
 	listen := flags.String("listen", ":8090", "address that shows the result")
 	if err := flags.Parse(args); err != nil {
 		return err
