@@ -103,7 +103,7 @@ type prometheus struct {
 	traffic *crowd
 	scrapes []scrape
 	// deafUntil: nothing is scraped. awayUntil: no query is answered.
-	deafUntil, awayUntil time.Time
+	deafUntil, awayFrom, awayUntil time.Time
 	// heard is called after each scrape.
 	heard func()
 }

@@ -125,6 +125,20 @@ func toldDeployment(d *appsv1.Deployment) string {
 	return fmt.Sprintf("runs %s, %d replicas%s%s", versionOf(d.Spec.Template), ptr.Deref(d.Spec.Replicas, 1), notes, leaving(d))
 }
 
+// standing is how things are at the end, for those who look for what went wrong.
+func standing(s *server) string {
+	var out strings.Builder
+	for _, kind := range []string{kindRelease, kindSplit, kindRoute, kindDeployment, kindReplicaSet, kindPod, kindSlice} {
+		for _, o := range s.list(kind) {
+			copied := o.DeepCopyObject().(client.Object)
+			copied.SetManagedFields(nil)
+			text, _ := json.Marshal(copied)
+			fmt.Fprintf(&out, "%s %s %s\n", kind, o.GetName(), text)
+		}
+	}
+	return out.String()
+}
+
 // runOf is the record of a release; its zero value when there is none.
 func runOf(cr *v1alpha1.CanaryRelease) release.Run {
 	var run release.Run
