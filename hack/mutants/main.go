@@ -68,6 +68,9 @@ func (m mutant) find(seeds int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if out, err := goTool(".", "build", "-overlay", overlay, "./"+filepath.Dir(m.file)); err != nil {
+		return "", fmt.Errorf("it does not build: %s", out)
+	}
 	if said, passed := test("test", overlay, "./simulation", fmt.Sprintf("-seeds=%d", seeds)); !passed {
 		return "simulation: " + said, nil
 	}
@@ -75,6 +78,13 @@ func (m mutant) find(seeds int) (string, error) {
 		return "unit test: " + said, nil
 	}
 	return "", nil
+}
+
+func goTool(in string, args ...string) (string, error) {
+	c := exec.Command("go", args...) //nolint:gosec // the arguments are ours
+	c.Dir = in
+	out, err := c.CombinedOutput()
+	return string(out), err
 }
 
 // overlay writes the broken file and what go wants to be told of it.
@@ -105,19 +115,17 @@ func (m mutant) overlay(dir string) (string, error) {
 // test runs tests and gives the first thing that they say against the code.
 func test(in, overlay, target string, args ...string) (said string, passed bool) {
 	all := append([]string{"test", "-count=1", "-failfast", "-vet=off", "-overlay", overlay, target}, args...)
-	c := exec.Command("go", all...) //nolint:gosec // the arguments are ours
-	c.Dir = in
-	out, err := c.CombinedOutput()
+	out, err := goTool(in, all...)
 	if err == nil {
 		return "", true
 	}
-	return complaint(string(out)), false
+	return complaint(out), false
 }
 
 func complaint(out string) string {
 	lines := strings.Split(out, "\n")
 	for i, line := range lines {
-		if strings.Contains(line, "_test.go:") || strings.HasPrefix(line, "panic:") || strings.Contains(line, "[build failed]") {
+		if strings.Contains(line, "_test.go:") || strings.HasPrefix(line, "panic:") {
 			return strings.TrimSpace(lines[i])
 		}
 	}
