@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -124,13 +125,34 @@ type watch struct {
 func newCache(s *server, f *faults) *cache {
 	c := &cache{server: s, loop: s.loop, faults: f, has: view{}, late: map[string]*watch{}, heard: func(string, client.Object, client.Object) {}}
 	for kind, objects := range s.objects {
-		c.has[kind] = map[types.NamespacedName]client.Object{}
-		for key, o := range objects {
-			c.has[kind][key] = o
-		}
+		c.has[kind] = maps.Clone(objects)
 	}
+	c.beginOld()
 	s.heard = append(s.heard, c.hear)
 	return c
+}
+
+// beginOld has a cache begin with the answer of an API server that is behind, of some kinds; what it lacks comes later.
+func (c *cache) beginOld() {
+	since := map[string]time.Time{}
+	for _, kind := range slices.Sorted(maps.Keys(c.has)) {
+		since[kind] = c.loop.now.Add(-c.faults.behind())
+	}
+	for _, change := range slices.Backward(c.server.recent) {
+		if !change.at.After(since[change.kind]) {
+			continue
+		}
+		if change.old == nil {
+			delete(c.has[change.kind], change.key)
+		} else {
+			c.has[change.kind][change.key] = change.old
+		}
+	}
+	for _, change := range c.server.recent {
+		if change.at.After(since[change.kind]) {
+			c.hear(change)
+		}
+	}
 }
 
 func (c *cache) watch(kind string) *watch {

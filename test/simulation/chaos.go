@@ -33,7 +33,7 @@ func profiles() []profile {
 		{"late caches", func(w *world) { w.faults.lagMillis = 3000 }},
 		{"broken watches", func(w *world) { w.faults.lagMillis, w.faults.breaks = 300, 25 }},
 		{"errors", func(w *world) { w.faults.refuse, w.faults.loseAnswer, w.faults.readRefuse = 8, 12, 10 }},
-		{"crashes", func(w *world) { w.faults.crashBefore, w.faults.crashAfter = 40, 15 }},
+		{"crashes", func(w *world) { w.faults.lagMillis, w.faults.crashBefore, w.faults.crashAfter = 2000, 40, 15 }},
 		{"Git", func(w *world) { w.people.may, w.faults.interference = gitHabits(), 15 }},
 		{"people", func(w *world) { w.people.may, w.faults.interference = slices.Concat(gitHabits(), personHabits()), 15 }},
 		{"harm", func(w *world) { w.people.may, w.faults.interference = slices.Concat(gitHabits(), harmfulHabits()), 15 }},
@@ -77,7 +77,18 @@ func chaos(seed uint64) *world {
 	if !w.until(endWithin, w.settled) && w.watcher.broken == nil {
 		w.watcher.fail("no end: %s", w.unsettled())
 	}
+	w.checkQuiet()
 	return w
+}
+
+// checkQuiet: at the end nothing is left to write, however long one looks.
+func (w *world) checkQuiet() {
+	w.run(15 * time.Second)
+	before := w.watcher.writes
+	w.run(90 * time.Second)
+	if n := w.watcher.writes - before; n > 0 && w.settled() {
+		w.watcher.fail("quiet at the end: the operator goes on writing, %d times", n)
+	}
 }
 
 // drawVersions decides what each version is like. The first is good.

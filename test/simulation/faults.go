@@ -35,6 +35,14 @@ func (f *faults) lag() time.Duration {
 	return f.chance.between(1, 20)
 }
 
+// behind is by how much the API server is behind that a new process reads from.
+func (f *faults) behind() time.Duration {
+	if f.lagMillis == 0 || !f.chance.in(3) {
+		return 0
+	}
+	return f.chance.between(1, 2*f.lagMillis)
+}
+
 func (f *faults) watchBreaks() time.Duration {
 	if !f.hits(f.breaks) {
 		return 0

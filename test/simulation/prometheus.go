@@ -39,10 +39,10 @@ type crowd struct {
 // flow counts the requests since it was last called. Until now nothing has changed for them.
 func (t *crowd) flow() {
 	seconds := t.loop.now.Sub(t.until).Seconds()
-	t.until = t.loop.now
 	if seconds <= 0 {
 		return
 	}
+	t.until = t.loop.now
 	var total int64
 	for _, weight := range t.plane.weights {
 		total += weight

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,6 +25,8 @@ type server struct {
 	objects map[string]map[types.NamespacedName]client.Object
 	version int64
 	uids    int
+	// recent are the changes of the last while, for those who are to see an older state.
+	recent []change
 	// admit changes what a request asks for, as admission policies do.
 	admit func(r request)
 	// heard are told of every change that was made.
@@ -46,7 +49,11 @@ type change struct {
 	kind     string
 	key      types.NamespacedName
 	old, new client.Object
+	at       time.Time
 }
+
+// remembered is how long changes are remembered.
+const remembered = 10 * time.Second
 
 func newServer(l *loop) *server {
 	return &server{loop: l, objects: map[string]map[types.NamespacedName]client.Object{}, admit: func(request) {}}
@@ -167,6 +174,11 @@ func (s *server) store(c change) {
 		c.new.SetResourceVersion(strconv.FormatInt(s.version, 10))
 		s.objects[c.kind][c.key] = c.new
 	}
+	c.at = s.loop.now
+	for len(s.recent) > 0 && c.at.Sub(s.recent[0].at) > remembered {
+		s.recent = s.recent[1:]
+	}
+	s.recent = append(s.recent, c)
 	for _, hear := range s.heard {
 		hear(c)
 	}

@@ -20,6 +20,8 @@ import (
 type watcher struct {
 	w      *world
 	broken error
+	// writes counts those of the operator.
+	writes int
 	// recorded are the backends of every record of every split; stamped is the latest stamp of each object.
 	recorded map[types.UID]map[int64][]traffic.Backend
 	stamped  map[types.UID]int64
@@ -54,6 +56,7 @@ func (c *watcher) fail(format string, args ...any) {
 // attempted checks how the operator writes: only onto what it has read, and what takes users off first.
 func (c *watcher) attempted(a attempt) {
 	kind, name := kindOf(a.object), a.object.GetName()
+	c.writes++
 	switch a.verb {
 	case "patch":
 		var body map[string]any

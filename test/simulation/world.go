@@ -10,6 +10,9 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
+// firstRequest is when users come: the shop is up by then.
+const firstRequest = 8 * time.Second
+
 var errUnwell = errors.New("etcd is unwell")
 
 // world is everything: the cluster, the operator, and what is known of what people want.
@@ -41,7 +44,7 @@ func newWorld(seed uint64, spec v1alpha1.CanaryReleaseSpec) *world {
 	w.rollout = newRollout(w.server, w.chance)
 	w.plane = newDataPlane(w.server, w.chance)
 	w.traffic = &crowd{
-		server: w.server, plane: w.plane, loop: w.loop, until: w.loop.now, answers: map[string][]string{},
+		server: w.server, plane: w.plane, loop: w.loop, until: w.loop.now.Add(firstRequest), answers: map[string][]string{},
 		badShare: map[string]float64{}, byVersion: map[string]float64{}, unanswered: map[string]float64{},
 	}
 	w.plane.moved = w.traffic.flow
