@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -50,15 +51,10 @@ func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) er
 	if err := registerRepairs(); err != nil {
 		return err
 	}
-	contest := &routeContest{}
-	writes := store.New(mgr.GetClient())
-	splits := &TrafficSplitReconciler{
-		cache: mgr.GetCache(), live: mgr.GetAPIReader(), store: writes, clock: opts.Clock, contest: contest,
-	}
-	routes := &RouteReconciler{
-		cache: mgr.GetCache(), live: mgr.GetAPIReader(), store: writes, clock: opts.Clock, contest: contest,
-		events: mgr.GetEventRecorder("slipway"),
-	}
+	splits, routes := NewTraffic(TrafficParts{
+		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Store: store.New(mgr.GetClient()), Clock: opts.Clock,
+		Events: mgr.GetEventRecorder("slipway"),
+	})
 	if err := splits.setup(mgr, opts); err != nil {
 		return fmt.Errorf("set up controller of TrafficSplits: %w", err)
 	}
@@ -66,6 +62,22 @@ func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) er
 		return fmt.Errorf("set up controller of HTTPRoutes: %w", err)
 	}
 	return nil
+}
+
+// TrafficParts are what the controllers of TrafficSplits and routes work with.
+type TrafficParts struct {
+	// Cache may be late; Live is what the API server has now.
+	Cache, Live client.Reader
+	Store       *store.Store
+	Clock       clock.PassiveClock
+	Events      events.EventRecorder
+}
+
+// NewTraffic returns the two controllers without a manager. What they remember of fights over routes is shared.
+func NewTraffic(p TrafficParts) (*TrafficSplitReconciler, *RouteReconciler) {
+	contest := &routeContest{}
+	return &TrafficSplitReconciler{cache: p.Cache, live: p.Live, store: p.Store, clock: p.Clock, contest: contest},
+		&RouteReconciler{cache: p.Cache, live: p.Live, store: p.Store, clock: p.Clock, events: p.Events, contest: contest}
 }
 
 func registerRepairs() error {

@@ -154,11 +154,12 @@ func parentName(parent map[string]any) string {
 	return name
 }
 
-// ready says whether something answers behind each backend that has weight and is to keep it.
+// ready says whether something answers behind each backend that has weight and is to keep it. Not behind the split's
+// own Service: its users have it without us too, and what is on its way back to it must not wait for them to repair it.
 func ready(split traffic.Split, observed traffic.Observed) traffic.Verdict {
 	var empty []string
 	for _, b := range split.Backends {
-		if b.Weight > 0 && observed.ReadyEndpoints[b.Name] == 0 && !slices.Contains(observed.Leaving, b.Name) {
+		if b.Name != split.Service && b.Weight > 0 && observed.ReadyEndpoints[b.Name] == 0 && !slices.Contains(observed.Leaving, b.Name) {
 			empty = append(empty, b.Name)
 		}
 	}
