@@ -156,7 +156,7 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 		Weight:        mp.importance() / p.totalImportance(),
 		Canary:        ArmCount{Requests: m.Step.Canary.N, Bad: m.Step.Canary.X},
 		Stable:        ArmCount{Requests: m.Step.Stable.N, Bad: m.Step.Stable.X},
-		LogHarm:       m.Harm.logValue(s.mem.Idle),
+		LogHarm:       harmLog(m.Harm, m.Wide, s.mem.Idle),
 		LogPromote:    m.logPromote(),
 		Noise:         m.Phi,
 		StableLeftOut: s.leftOut(m),
