@@ -343,6 +343,9 @@ func FuzzObserve(f *testing.F) {
 				WantedShare: wanted, Settling: flags&32 != 0, History: flags&64 != 0 && i == 0, Metrics: []Counts{c, other},
 			}
 			checkHostile(t, s, p, l)
+			if flags&128 != 0 && i == 1 {
+				from = from.Add(-2 * time.Minute) // time goes back
+			}
 			from = from.Add(time.Minute)
 		}
 	})
