@@ -19,6 +19,7 @@ type judgeOptions struct {
 	policy    string
 	steps     string
 	everyLook bool
+	past      lookBack
 }
 
 const judgeLong = `Judge releases that were recorded or made up, by the code that the operator judges by.
@@ -31,6 +32,9 @@ canary and stable are [requests, bad] of the interval that ended at that second,
 same order; one pair for each arm where pods are not known. An arm that is left out was not seen. "history":true marks
 looks before the release. A change of weight is a new step, and the look in which it comes is one of settling.
 
+With --prometheus, the looks are taken from raw samples of the past: the release is called "past", its seconds count from
+--from, its metric is "errors", and the time until the canary serves is history.
+
 Each release has one line of output, when its verdict falls or its looks end. Logarithms are natural; 3.0 is enough for
 a risk of 5 %.`
 
@@ -42,6 +46,13 @@ func judgeCommand() *cobra.Command {
 		Long:  judgeLong,
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.past.url != "" {
+				r, err := readRules(o)
+				if err != nil {
+					return err
+				}
+				return o.past.run(c.Context(), r, o.everyLook, c.OutOrStdout(), c.ErrOrStderr())
+			}
 			return runJudge(o, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -50,6 +61,13 @@ func judgeCommand() *cobra.Command {
 	f.StringVar(&o.policy, "policy", "", "file with the analysis block of a CanaryRelease; empty: its defaults. A warm-up is applied where the file names one")
 	f.StringVar(&o.steps, "steps", "", "weights of the steps in percent, such as 5,20,50,100: says when each would be left; empty: the weights are taken as given")
 	f.BoolVar(&o.everyLook, "every-look", false, "print a line for each look")
+	f.StringVar(&o.past.url, "prometheus", "", "look back at a release of the past in the Prometheus with this URL, instead of reading looks")
+	f.StringVar(&o.past.canary, "canary", "", `with --prometheus: selector of the canary's counter of requests, such as http_requests_total{pod=~"web-canary-.*"}`)
+	f.StringVar(&o.past.stable, "stable", "", "with --prometheus: selector of stable's counter of requests")
+	f.StringVar(&o.past.bad, "bad", `code=~"5.."`, "with --prometheus: label matchers that a bad request has besides")
+	f.StringVar(&o.past.pod, "pod", "pod", "with --prometheus: label that tells pods apart")
+	f.StringVar(&o.past.from, "from", "", "with --prometheus: begin, such as 2026-01-02T15:04:05Z, an hour or at least five minutes before the release")
+	f.StringVar(&o.past.to, "to", "", "with --prometheus: end")
 	return c
 }
 

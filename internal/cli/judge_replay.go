@@ -96,6 +96,11 @@ func (r *replay) judge(line []byte) error {
 	if err := r.look.read(line); err != nil {
 		return err
 	}
+	return r.judgeLook()
+}
+
+// judgeLook judges the look that was read.
+func (r *replay) judgeLook() error {
 	c, known := r.courses[string(r.look.release)]
 	if !known {
 		var err error
