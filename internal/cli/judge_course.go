@@ -285,5 +285,5 @@ func (c *course) noteLeft(r *rules, l *recordedLook) {
 	if len(r.steps) == 0 || (len(left) > 0 && left[len(left)-1].weight == l.weight) {
 		return
 	}
-	c.said.left = append(left, leaving{weight: l.weight, second: l.second})
+	c.said.left = append(c.said.left, leaving{weight: l.weight, second: l.second})
 }

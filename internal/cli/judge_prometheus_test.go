@@ -87,10 +87,10 @@ func TestLookBack(t *testing.T) {
 
 func TestNarrowedSelectors(t *testing.T) {
 	for selector, want := range map[string]string{
-		`a`:          `a{x="1"}`,
-		`a{}`:        `a{x="1"}`,
-		`{y="2"}`:    `{y="2",x="1"}`,
-		`a{y="2",} `: `a{y="2",x="1"}`,
+		`a`:         `a{x="1"}`,
+		`a{}`:       `a{x="1"}`,
+		`{y="2"}`:   `{y="2",x="1"}`,
+		`a{y="2",}`: `a{y="2",x="1"}`,
 	} {
 		if got := narrowed(selector, `x="1"`); got != want {
 			t.Errorf("%s: %s, want %s", selector, got, want)

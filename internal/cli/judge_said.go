@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 
 	"slipway.dev/slipway/internal/judge"
@@ -36,14 +37,7 @@ func anyMetric(judge.MetricPolicy) bool { return true }
 
 func limited(m judge.MetricPolicy) bool { return m.Limit > 0 }
 
-func hasLimit(p judge.Policy) bool {
-	for i := range p.Metrics {
-		if limited(p.Metrics[i]) {
-			return true
-		}
-	}
-	return false
-}
+func hasLimit(p judge.Policy) bool { return slices.ContainsFunc(p.Metrics, limited) }
 
 // appendLogs writes one number for each metric that is picked.
 func appendLogs(out []byte, c *course, pick func(judge.MetricPolicy) bool, of func(logs) float64) []byte {

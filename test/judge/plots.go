@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	wide = 8 * vg.Inch
-	high = 4 * vg.Inch
+	wide    = 8 * vg.Inch
+	colours = 7 // as many as can be told apart; further lines are dashed
+	high    = 4 * vg.Inch
 )
 
 // draw writes the pictures.
@@ -66,7 +67,7 @@ func (f findings) drawFalseRollbacks() (*plot.Plot, error) {
 	promised := plotter.NewFunction(func(float64) float64 { return 100 * risk })
 	promised.Dashes = plotutil.Dashes(2)
 	p.Add(promised)
-	p.Legend.Add("the risk that was asked for", promised)
+	p.Legend.Add("the risk that was asked for (5 %)", promised)
 	p.Legend.TextStyle.Font.Size = vg.Points(7)
 	p.X.Max = 20000 // room for the legend
 	return p, nil
@@ -115,7 +116,8 @@ func addLine(p *plot.Plot, name string, at plotter.XYs, i int) error {
 	if err != nil {
 		return err
 	}
-	line.Color, points.Color, points.Shape = plotutil.Color(i), plotutil.Color(i), plotutil.Shape(i)
+	line.Color, points.Color, points.Shape = plotutil.DarkColors[i%colours], plotutil.DarkColors[i%colours], plotutil.Shape(i)
+	line.Dashes = plotutil.Dashes(i / colours)
 	p.Add(line, points)
 	p.Legend.Add(name, line, points)
 	return nil
@@ -131,6 +133,7 @@ func (f findings) drawExcess() (*plot.Plot, error) {
 		ticks = append(ticks, plot.Tick{Value: float64(power), Label: fmt.Sprintf("%.0f", math.Pow10(power))})
 	}
 	p.Y.Tick.Marker, p.Y.Min = ticks, 0
+	p.Y.Max = 5.5 // room for the legend
 	var names []string
 	for _, r := range rules {
 		names = append(names, r.name)
@@ -155,6 +158,7 @@ func (f findings) drawExcess() (*plot.Plot, error) {
 		p.Legend.Add(fmt.Sprintf("%v requests a second", perSecond), bars)
 	}
 	p.NominalX(names...)
+	p.X.Max = float64(len(rules)) - .5
 	p.X.Tick.Label.Font.Size = vg.Points(8)
 	return p, nil
 }

@@ -16,8 +16,8 @@ Simulated releases, made by
     cd test && %s
 
 with %d runs for each setting and seed %d. The worst setting of each row was drawn again with another seed, four times as
-often. Every figure below is from that run. A figure with ± is a share and its standard error. The method is in [judging-method.md](judging-method.md), what it means for a user in
-[judging.md](judging.md).
+often. Every figure below is from that run. A figure with ± is a share and its standard error. The method is in
+[judging-method.md](judging-method.md), what it means for a user in [judging.md](judging.md).
 
 Twenty stable pods, a look every ten seconds, five minutes of history, risks of 5 %%. The canary has 1 pod at 5 %% of the
 traffic, 5 at 20 %% and 20 at 50 %%. Beside it stand rules that others document:
@@ -62,7 +62,12 @@ not roll back. *Again* is our worst setting drawn again.
 		}
 		b.WriteString(" |\n")
 	}
-	b.WriteString("\n")
+	for _, n := range f.nulls {
+		if n.again.value()-2*n.again.se() > n.bound {
+			fmt.Fprintf(b, "\nOver the risk that was asked for: %s, %s.", n.name, short(n.settings[n.worst]))
+		}
+	}
+	b.WriteString("\n\n")
 }
 
 // short is a setting's traffic in few words.
