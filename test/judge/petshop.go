@@ -123,7 +123,6 @@ func (f *petshopFinding) count(run *petshopRun) {
 // petshopRun is the judge on windows of five minutes.
 type petshopRun struct {
 	slipway
-	look int
 }
 
 func newPetshopRun(t tolerance) *petshopRun {

@@ -19,14 +19,13 @@ const (
 
 // look is what a rule sees.
 type look struct {
-	counts          judge.Counts
-	history         bool
-	share           float64 // of the canary
-	nextShare       float64
-	step            int
-	settling        bool
-	canary, stable  tally
-	secondOfRelease int
+	counts         judge.Counts
+	history        bool
+	share          float64 // of the canary
+	nextShare      float64
+	step           int
+	settling       bool
+	canary, stable tally
 }
 
 // tally is requests and bad requests of an arm.
@@ -57,9 +56,8 @@ type tolerance struct{ relative, absolute float64 }
 
 // releaseLength is what the judge budgets its restarts for.
 type releaseLength struct {
-	steps   int
-	atMost  time.Duration
-	initial int // looks of history
+	steps  int
+	atMost time.Duration
 }
 
 const risk = .05

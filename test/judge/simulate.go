@@ -116,7 +116,7 @@ func (s simulator) run(c setting) outcomes {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for run := range next {
-				for i, x := range s.release(c, seed, uint64(run)) {
+				for i, x := range s.release(c, seed, run) {
 					o.byRule[i][run] = x
 				}
 			}
@@ -132,7 +132,7 @@ func (s simulator) run(c setting) outcomes {
 
 // release runs one release. Where rules choose the steps, each has its own world from the same seed; otherwise they all
 // see the same looks.
-func (s simulator) release(c setting, seed, run uint64) []outcome {
+func (s simulator) release(c setting, seed uint64, run int) []outcome {
 	if len(c.Steps) == 0 || c.MinutesEach > 0 {
 		return c.watch(s.rules, seed, run)
 	}
@@ -146,7 +146,7 @@ func (s simulator) release(c setting, seed, run uint64) []outcome {
 func (c *setting) looks() int { return c.Minutes * int(time.Minute/every) }
 
 // begin is a world with its rule after the time before the release.
-func (c *setting) begin(kinds []ruleKind, seed, run uint64) (*world, []rule) {
+func (c *setting) begin(kinds []ruleKind, seed uint64, run int) (*world, []rule) {
 	w := newWorld(c.Traffic, c.looks(), seed, run)
 	length := releaseLength{steps: max(1, len(c.Steps)), atMost: time.Duration(c.Minutes) * time.Minute}
 	var all []rule
@@ -171,7 +171,7 @@ func see(w *world, s step, settling bool) look {
 }
 
 // watch lets all rules see the same looks; who has rolled back is out.
-func (c *setting) watch(kinds []ruleKind, seed, run uint64) []outcome {
+func (c *setting) watch(kinds []ruleKind, seed uint64, run int) []outcome {
 	w, all := c.begin(kinds, seed, run)
 	out := make([]outcome, len(all))
 	open := len(all)
@@ -196,7 +196,7 @@ func (c *setting) watch(kinds []ruleKind, seed, run uint64) []outcome {
 func minutesAfter(looks int) float64 { return float64(looks+1) * every.Minutes() }
 
 // lead lets one rule choose when each step is left.
-func (c *setting) lead(kind ruleKind, seed, run uint64) outcome {
+func (c *setting) lead(kind ruleKind, seed uint64, run int) outcome {
 	w, all := c.begin([]ruleKind{kind}, seed, run)
 	at, since := 0, 0
 	for i := range c.looks() {

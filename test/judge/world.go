@@ -62,8 +62,9 @@ type world struct {
 }
 
 // newWorld is a world in which a release of so many looks will run. The same seed and run give the same world.
-func newWorld(t traffic, looks int, seed, run uint64) *world {
-	w := &world{traffic: t, r: rand.New(rand.NewPCG(seed, run)), looks: looks}
+func newWorld(t traffic, looks int, seed uint64, run int) *world {
+	source := rand.NewPCG(seed, uint64(run))                   //nolint:gosec // runs are counted from 0
+	w := &world{traffic: t, r: rand.New(source), looks: looks} //nolint:gosec // a simulation is to be repeated
 	w.stable = arm{prefix: "stable"}
 	w.canary = arm{prefix: "canary"}
 	w.grow(&w.stable, stablePods)
