@@ -64,10 +64,10 @@ not roll back. *Again* is our worst setting drawn again.
 	}
 	for _, n := range f.nulls {
 		if n.again.value()-2*n.again.se() > n.bound {
-			fmt.Fprintf(b, "\nOver the risk that was asked for: %s, %s.", n.name, short(n.settings[n.worst]))
+			fmt.Fprintf(b, "\nOver the risk that was asked for: %s, %s.\n", n.name, short(n.settings[n.worst]))
 		}
 	}
-	b.WriteString("\n\n")
+	b.WriteString("\n")
 }
 
 // short is a setting's traffic in few words.
