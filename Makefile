@@ -73,6 +73,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 bench: ## print figures: name, value, unit, measured on what, with those of the last bench-e2e; BASE= compares with earlier raw output
 	@hack/step-bench.sh
 
+.PHONY: judge-report
+judge-report: ## simulate releases and write docs/judge-report.md with its pictures (about ten minutes)
+	cd test && go run ./judge -runs 250 -seed 1 -out ../docs
+
 ##: Build and run
 
 .PHONY: build image install deploy demo

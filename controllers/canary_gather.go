@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/analysis"
 	"slipway.dev/slipway/internal/judge"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/workload"
@@ -55,7 +56,7 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 	if w.plan, err = planOf(cr); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
-	if w.policy, err = policyOf(cr); err != nil {
+	if w.policy, err = analysis.Policy(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
 	if err := r.readObjects(ctx, w); err != nil {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/analysis"
 	"slipway.dev/slipway/internal/judge"
 	"slipway.dev/slipway/internal/prom"
 	"slipway.dev/slipway/internal/release"
@@ -266,6 +267,9 @@ func (h *hearing) trafficReason(w *world) release.Reason {
 	if h.last.CanaryRequests == 0 {
 		return v1alpha1.ReasonNoTraffic
 	}
+	if h.lastLook.Before(w.twinSays.LatestReady.Add(w.policy.Warmup + trafficGrace)) {
+		return release.JudgingStep // warm-up proves no health, however much of it there is
+	}
 	needed := time.Duration(h.last.CanaryRequestsNeeded / h.last.CanaryRequests * float64(seen))
 	left := w.plan.MaxDuration - h.lastLook.Sub(w.run.LookingSince)
 	if w.plan.MaxDuration > 0 && (math.IsInf(h.last.CanaryRequestsNeeded, 1) || needed > left) {
@@ -373,9 +377,9 @@ type sources struct {
 }
 
 func everyOf(cr *v1alpha1.CanaryRelease) time.Duration {
-	d, err := durationOf("analysis.every", cr.Spec.Analysis.Every, defaultEvery)
+	d, err := analysis.Duration("analysis.every", cr.Spec.Analysis.Every, analysis.DefaultEvery)
 	if err != nil {
-		return defaultEvery
+		return analysis.DefaultEvery
 	}
 	return d
 }

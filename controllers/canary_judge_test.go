@@ -37,6 +37,8 @@ func look(to int64, canaryBad float64) telemetry.Look {
 
 func judgedWorld(stage release.Stage, step int) *world {
 	return aWorld(func(w *world) {
+		// Pods of a canary warm up when it gets its first users.
+		w.twinSays.LatestReady = time.Unix(9, 0)
 		w.run = release.Run{Stage: stage, Step: step, Canary: "abc", Started: time.Unix(1, 0), AppliedAt: time.Unix(5, 0)}
 	})
 }
@@ -114,6 +116,7 @@ func TestWaitingForEvidenceSaysWhetherTheTrafficWillDo(t *testing.T) {
 		want    release.Reason
 	}{
 		"requests come: the step is being judged":        {look: func(to int64) telemetry.Look { return look(to, 0) }, seconds: 60, want: release.JudgingStep},
+		"pods warm up, which proves no health":           {look: func(to int64) telemetry.Look { return look(to, 0) }, seconds: 60, change: func(w *world) { w.twinSays.LatestReady = time.Unix(9, 0) }, want: release.JudgingStep},
 		"no request at all":                              {look: quiet, seconds: 60, want: "NoTraffic"},
 		"no request yet, and the step has only begun":    {look: quiet, seconds: 20, want: release.JudgingStep},
 		"so few requests that the time will not suffice": {look: func(to int64) telemetry.Look { return look(to, 0) }, seconds: 60, change: func(w *world) { w.plan.MaxDuration = 2 * time.Minute }, want: release.NotEnoughTraffic},
@@ -127,6 +130,7 @@ func TestWaitingForEvidenceSaysWhetherTheTrafficWillDo(t *testing.T) {
 			}
 			w := judgedWorld(release.Judging, 0)
 			w.run.LookingSince = w.run.AppliedAt
+			w.twinSays.LatestReady = time.Time{}
 			if tc.change != nil {
 				tc.change(w)
 			}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/analysis"
 	"slipway.dev/slipway/internal/release"
 )
 
@@ -43,20 +44,6 @@ func TestPlanOfAnEmptySpecIsTheCarefulOne(t *testing.T) {
 	}
 }
 
-func TestPolicyOfAnEmptyAnalysisJudgesErrorsAndLatency(t *testing.T) {
-	got, err := policyOf(aRelease())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(got.Metrics) != 2 || got.Metrics[0].Name != "errors" || got.Metrics[1].Name != "latency" {
-		t.Fatalf("metrics %v, want errors and latency", got.Metrics)
-	}
-	errors := got.Metrics[0]
-	if errors.Relative != 0.1 || errors.Absolute != 0.001 || got.FalseRollbackRisk != 0.05 || got.BadPromotionRisk != 0.05 {
-		t.Errorf("policy %+v, want 10%% and 0.1 points at risks of 5%%", got)
-	}
-}
-
 func TestWhatCannotBeReadNamesTheField(t *testing.T) {
 	cases := map[string]struct {
 		change func(*v1alpha1.CanaryRelease)
@@ -72,7 +59,7 @@ func TestWhatCannotBeReadNamesTheField(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cr := aRelease(tc.change)
 			_, planErr := planOf(cr)
-			_, policyErr := policyOf(cr)
+			_, policyErr := analysis.Policy(cr.Spec.Analysis, len(cr.Spec.Steps))
 			text := ""
 			for _, err := range []error{planErr, policyErr} {
 				if err != nil {

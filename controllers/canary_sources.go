@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/analysis"
 	"slipway.dev/slipway/internal/prom"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/telemetry"
@@ -38,7 +39,7 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 	if err != nil || len(w.refusals) > 0 {
 		return err
 	}
-	for i, m := range metricsOf(w.cr) {
+	for i, m := range analysis.Metrics(w.cr.Spec.Analysis) {
 		query, err := w.queryOf(m, clusters)
 		if err != nil {
 			w.refuse(release.Refused, fmt.Sprintf("spec.analysis.metrics[%d] (%s): %s", i, m.Name, err))
@@ -46,7 +47,7 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 		}
 		w.sources.metrics = append(w.sources.metrics, prom.MetricWatch{Name: m.Name, Query: query})
 	}
-	if len(w.sources.metrics) != len(metricsOf(w.cr)) {
+	if len(w.sources.metrics) != len(analysis.Metrics(w.cr.Spec.Analysis)) {
 		w.sources.metrics = nil
 	}
 	return nil
@@ -104,7 +105,7 @@ func routeProblem(route *unstructured.Unstructured, cr *v1alpha1.CanaryRelease, 
 
 // needsArms says that something is measured by the data plane.
 func needsArms(cr *v1alpha1.CanaryRelease) bool {
-	return slices.ContainsFunc(metricsOf(cr), func(m v1alpha1.Metric) bool { return m.Signal != "" })
+	return slices.ContainsFunc(analysis.Metrics(cr.Spec.Analysis), func(m v1alpha1.Metric) bool { return m.Signal != "" })
 }
 
 func (w *world) queryOf(m v1alpha1.Metric, clusters map[string][]string) (telemetry.Query, error) {
@@ -115,7 +116,7 @@ func (w *world) queryOf(m v1alpha1.Metric, clusters map[string][]string) (teleme
 		Signal: telemetry.Errors, Canary: clusters[w.twinName()], Stable: clusters[w.cr.Spec.ServiceRef.Name],
 	}
 	if m.Signal == v1alpha1.SignalLatency {
-		slow, err := durationOf("slowerThan", m.SlowerThan, 0)
+		slow, err := analysis.Duration("slowerThan", m.SlowerThan, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -10,13 +10,14 @@ import (
 	"k8s.io/utils/ptr"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/analysis"
 	"slipway.dev/slipway/internal/release"
 )
 
 func aWorld(change ...func(*world)) *world {
 	w := &world{cr: aRelease()}
 	w.plan, _ = planOf(w.cr)
-	w.policy, _ = policyOf(w.cr)
+	w.policy, _ = analysis.Policy(w.cr.Spec.Analysis, len(w.cr.Spec.Steps))
 	w.target = &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](4)}}
 	for _, c := range change {
 		c(w)

@@ -21,7 +21,7 @@ func Run(args []string, out, errOut io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	root.AddCommand(operatorCommand(), versionCommand())
+	root.AddCommand(operatorCommand(), judgeCommand(), versionCommand())
 	newPeople().addTo(root, os.Args[0])
 	if err := root.Execute(); err != nil {
 		_, _ = fmt.Fprintln(errOut, "slipway:", err)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +18,6 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 )
-
-var update = flag.Bool("update", false, "write the golden screens anew")
 
 func ownedByRelease() []metav1.OwnerReference {
 	return []metav1.OwnerReference{*metav1.NewControllerRef(aRelease(), v1alpha1.GroupVersion.WithKind("CanaryRelease"))}

@@ -127,46 +127,10 @@ func (s *State) Assess(p Policy, nextShare float64) Assessment {
 	a.HarmEvidence, a.PromoteEvidence = plain(harm.log), plain(logPromote)
 	a.HarmProgress = progress(harm.log, p.FalseRollbackRisk)
 	a.PromoteProgress = progress(logPromote, p.BadPromotionRisk)
-	decider := s.conclude(&a, p, conclusion{harm: harm, logPromote: logPromote, furthest: furthest, nextShare: nextShare})
-	a.Metric = p.Metrics[decider].Name
-	a.Detail = s.sentence(&a, decider)
+	c := s.conclude(p, evidenceNow{harm: harm, logPromote: logPromote, furthest: furthest, nextShare: nextShare})
+	a.Verdict, a.Reason, a.Metric = c.Verdict, c.Reason, p.Metrics[c.Metric].Name
+	a.Detail = s.sentence(&a, c.Metric)
 	return a
-}
-
-// conclusion is what the verdict is drawn from.
-type conclusion struct {
-	harm       combined
-	logPromote float64
-	furthest   int
-	nextShare  float64
-}
-
-// conclude sets verdict and reason and returns the metric that decided. Rollback is looked at first.
-func (s *State) conclude(a *Assessment, p Policy, c conclusion) int {
-	switch {
-	case s.mem.Crossed:
-		a.Verdict, a.Reason = Rollback, HarmProven
-		if s.mem.CrossedLimit {
-			a.Reason = LimitExceeded
-		}
-		return s.mem.CrossedBy
-	case s.mem.BadPod != "":
-		a.Reason = OneBadPod
-		return c.harm.metric
-	}
-	if i := s.unseen(); i >= 0 {
-		a.Reason = NoData
-		return i
-	}
-	if s.mem.Split.log() >= math.Log(shareGate) {
-		a.Reason = ShareNotAsWanted
-		return 0
-	}
-	a.Reason = NotEnoughTraffic
-	if c.logPromote >= logGate(p.BadPromotionRisk) && c.harm.log <= math.Log(healthGate) && s.gathersFor(c.nextShare) {
-		a.Verdict, a.Reason = Advance, WithinTolerance
-	}
-	return c.furthest
 }
 
 // gathersFor reports whether the evidence of health was gathered for this share or a greater one.
@@ -192,7 +156,7 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 		Weight:        mp.importance() / p.totalImportance(),
 		Canary:        ArmCount{Requests: m.Step.Canary.N, Bad: m.Step.Canary.X},
 		Stable:        ArmCount{Requests: m.Step.Stable.N, Bad: m.Step.Stable.X},
-		LogHarm:       m.Harm.logValue(s.mem.Idle),
+		LogHarm:       harmLog(m.Harm, m.Wide, s.mem.Idle),
 		LogPromote:    m.logPromote(),
 		Noise:         m.Phi,
 		StableLeftOut: s.leftOut(m),

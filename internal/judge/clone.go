@@ -15,12 +15,12 @@ func (s *State) Clone() *State {
 
 // unshare gives a copied metric memory of its own.
 func (m *metricMemory) unshare() {
-	m.Harm, m.Limit = slices.Clone(m.Harm), slices.Clone(m.Limit)
+	m.Harm, m.Wide, m.Limit = slices.Clone(m.Harm), slices.Clone(m.Wide), slices.Clone(m.Limit)
 	m.Promote, m.LimitPromote = slices.Clone(m.Promote), slices.Clone(m.LimitPromote)
 	m.Waiting.Canary, m.Waiting.Stable = slices.Clone(m.Waiting.Canary), slices.Clone(m.Waiting.Stable)
 	m.CanaryPods, m.StablePods = slices.Clone(m.CanaryPods), slices.Clone(m.StablePods)
 	for i := range m.CanaryPods {
 		pod := &m.CanaryPods[i]
-		pod.Harm, pod.Limit = slices.Clone(pod.Harm), slices.Clone(pod.Limit)
+		pod.Harm, pod.Wide, pod.Limit = slices.Clone(pod.Harm), slices.Clone(pod.Wide), slices.Clone(pod.Limit)
 	}
 }

@@ -116,13 +116,13 @@ func (m *metricMemory) possible(canary, stable int, begun bool) bool {
 	if !begun && len(m.Harm)+len(m.Promote)+len(m.Limit)+len(m.LimitPromote) > 0 {
 		return false
 	}
-	fine := m.Harm.possible() && m.Limit.possible() && m.Promote.possible() && m.LimitPromote.possible() &&
+	fine := m.Harm.possible() && m.Wide.possible() && (len(m.Wide) == 0 || len(m.Wide) == wideBets) && m.Limit.possible() && m.Promote.possible() && m.LimitPromote.possible() &&
 		m.Stable.possible() && m.Canary.possible() && m.Ratio.possible() && m.Step.possible() && m.StepWarm.possible() &&
 		m.Noise.possible() && m.Phi >= 0 && m.NoCanary >= 0 && m.NoStable >= 0 &&
 		m.Waiting.possible() && len(m.CanaryPods) == canary && len(m.StablePods) == stable
 	for i := range m.CanaryPods {
 		pod := &m.CanaryPods[i]
-		fine = fine && pod.possible() && len(pod.Harm) == len(m.Harm) && len(pod.Limit) == len(m.Limit)
+		fine = fine && pod.possible() && len(pod.Harm) == len(m.Harm) && len(pod.Wide) == len(m.Wide) && len(pod.Limit) == len(m.Limit)
 	}
 	for i := range m.StablePods {
 		fine = fine && m.StablePods[i].possible()
@@ -144,7 +144,7 @@ func (w *waiting) possible() bool {
 
 // possible reports whether the evidence has the length of a grid, or none.
 func (w wealth) possible() bool {
-	if len(w) != 0 && len(w) != harmBets && len(w) != promoteBets {
+	if len(w) != 0 && len(w) != harmBets && len(w) != promoteBets && len(w) != wideBets {
 		return false
 	}
 	for _, v := range w {
@@ -168,7 +168,7 @@ func (a armTally) possible() bool {
 
 // possible reports whether a pod's counts can be.
 func (p *podMemory) possible() bool {
-	fine := p.All.possible() && p.Harm.possible() && p.Limit.possible()
+	fine := p.All.possible() && p.Harm.possible() && p.Wide.possible() && p.Limit.possible()
 	for _, t := range p.Recent {
 		fine = fine && t.possible()
 	}

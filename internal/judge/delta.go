@@ -1,15 +1,24 @@
 package judge
 
+import "math"
+
 // Increase is how much a counter grew over its samples, the first being where it stood before. A sample below the one
-// before it is a reset: the counter began again at zero (judging-method section 7).
+// before it is a reset: the counter began again at zero (judging-method section 7). What is no value of a counter is no
+// sample.
 func Increase(samples []float64) float64 {
-	sum := 0.0
-	for i := 1; i < len(samples); i++ {
-		if samples[i] < samples[i-1] {
-			sum += samples[i]
+	sum, last, known := 0.0, 0.0, false
+	for _, v := range samples {
+		if !(v >= 0) || math.IsInf(v, 1) {
 			continue
 		}
-		sum += samples[i] - samples[i-1]
+		switch {
+		case !known:
+		case v < last:
+			sum += v
+		default:
+			sum += v - last
+		}
+		last, known = v, true
 	}
 	return sum
 }

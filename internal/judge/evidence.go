@@ -45,10 +45,10 @@ func (m *metricMemory) podsWiden(a *arms) float64 {
 	return 1 + 2*sums.tau()*math.Sqrt(1/a.canaryPods+1/a.stablePods)
 }
 
-// harmTerms is the comparison of an interval, its margin widened by the part that is cold.
-func (j *judgement) harmTerms(canary, stable tally, coldShare float64) terms {
+// harmTerms is the comparison of an interval, its margin widened.
+func (j *judgement) harmTerms(canary, stable tally, widen float64) terms {
 	m := j.harm
-	m.delta += j.policy.margin(j.wide * coldShare).delta
+	m.delta += j.policy.margin(widen).delta
 	return terms{
 		counts:   j.policy.arrange(counts{nc: canary.N, xc: canary.X, ns: stable.N, xs: stable.X}),
 		margin:   m,
@@ -58,11 +58,11 @@ func (j *judgement) harmTerms(canary, stable tally, coldShare float64) terms {
 	}
 }
 
-// limitTerms is the fixed limit in an interval; stable has no part in it.
-func (j *judgement) limitTerms(canary tally, coldShare, logCap float64) terms {
+// limitTerms is the fixed limit in an interval, widened; stable has no part in it.
+func (j *judgement) limitTerms(canary tally, widen, logCap float64) terms {
 	return terms{
 		counts: counts{nc: canary.N, xc: canary.X},
-		margin: j.policy.limitMargin(j.wide * coldShare),
+		margin: j.policy.limitMargin(widen),
 		noise:  j.noise,
 		logCap: logCap,
 	}
@@ -70,18 +70,20 @@ func (j *judgement) limitTerms(canary tally, coldShare, logCap float64) terms {
 
 // growHarm multiplies the evidence of harm by that of the interval, with all pods and with each pod left out.
 func (m *metricMemory) growHarm(j *judgement, a *arms, w *workspace) {
-	cold := a.coldShare()
+	warm, cold := a.parts()
 	clear(w.steps[:])
 	clear(w.limits[:])
 	if j.compared {
-		increments(w.steps[:], harmGrid, j.harmTerms(a.canary, a.stable, cold))
+		increments(w.steps[:], harmGrid, j.harmTerms(warm, a.stable, 0))
 	}
 	grid, _ := j.policy.limitGrids()
 	if j.policy.Limit > 0 {
-		increments(w.limits[:], grid, j.limitTerms(a.canary, cold, logMostPerLook))
+		increments(w.limits[:], grid, j.limitTerms(warm, 0, logMostPerLook))
 	}
 	m.Harm.grow(w.steps[:])
 	m.Limit.grow(w.limits[:])
+	m.Wide = m.Harm.lend(m.Wide, a)
+	m.Wide.grow(j.wideIncrements(w.wide[:], cold, a.stable))
 	for i := range m.CanaryPods {
 		m.growWithout(i, j, a, w)
 	}
@@ -89,20 +91,27 @@ func (m *metricMemory) growHarm(j *judgement, a *arms, w *workspace) {
 
 // growWithout does the same with one canary pod left out (judging-method section 5.3).
 func (m *metricMemory) growWithout(i int, j *judgement, a *arms, w *workspace) {
+	warm, cold := a.parts()
 	pod, own, ownCold := &m.CanaryPods[i], w.canary[i], w.cold[i]
-	if own.N <= 0 {
+	ownWarm := own.less(ownCold)
+	if a.settling {
+		ownWarm, ownCold = tally{}, own
+	}
+	pod.Wide = pod.Harm.lend(pod.Wide, a)
+	pod.Wide.growCoarsely(j.wideIncrements(w.wide[:], cold.less(ownCold), a.stable))
+	if ownWarm.N <= 0 {
 		pod.Harm.growCoarsely(w.steps[:])
 		pod.Limit.growCoarsely(w.limits[:])
 		return
 	}
-	rest := arms{canary: a.canary.less(own), cold: a.cold.less(ownCold), settling: a.settling}
+	rest := warm.less(ownWarm)
 	if j.compared {
-		increments(w.spare[:], harmGrid, j.harmTerms(rest.canary, a.stable, rest.coldShare()))
+		increments(w.spare[:], harmGrid, j.harmTerms(rest, a.stable, 0))
 		pod.Harm.growCoarsely(w.spare[:])
 	}
 	if j.policy.Limit > 0 {
 		grid, _ := j.policy.limitGrids()
-		increments(w.spare[:], grid, j.limitTerms(rest.canary, rest.coldShare(), logMostPerLook))
+		increments(w.spare[:], grid, j.limitTerms(rest, 0, logMostPerLook))
 		pod.Limit.growCoarsely(w.spare[:])
 	}
 }

@@ -45,12 +45,13 @@ func (s *State) harm(p Policy, without int) combined {
 	}
 	for i := range s.mem.Metrics {
 		m, mp := &s.mem.Metrics[i], &p.Metrics[i]
-		comparison, limit := m.Harm, m.Limit
+		comparison, wide, limit := m.Harm, m.Wide, m.Limit
 		if without >= 0 {
-			comparison, limit = m.CanaryPods[without].Harm, m.CanaryPods[without].Limit
+			pod := &m.CanaryPods[without]
+			comparison, wide, limit = pod.Harm, pod.Wide, pod.Limit
 		}
 		weight := math.Log(mp.importance()) - total
-		weigh(i, false, weight+comparison.logValue(s.mem.Idle))
+		weigh(i, false, weight+harmLog(comparison, wide, s.mem.Idle))
 		if mp.Limit > 0 {
 			weigh(i, true, weight+limit.logValue(s.mem.Idle))
 		}
@@ -74,7 +75,7 @@ func (s *State) leastWithoutOne(p Policy) (least float64, pod int) {
 func (s *State) concentrated(p Policy) bool {
 	for i := range s.mem.Metrics {
 		m := &s.mem.Metrics[i]
-		if max(m.Harm.logValue(s.mem.Idle), m.Limit.logValue(s.mem.Idle)) <= 0 {
+		if max(harmLog(m.Harm, m.Wide, s.mem.Idle), m.Limit.logValue(s.mem.Idle)) <= 0 {
 			continue
 		}
 		lower := p.Metrics[i].LowerIsWorse

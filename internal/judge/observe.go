@@ -17,6 +17,7 @@ type workspace struct {
 	steps   [harmBets]float64
 	limits  [harmBets]float64
 	spare   [harmBets]float64
+	wide    [wideBets]float64
 }
 
 // arms is one metric in one interval, summed.
@@ -28,15 +29,13 @@ type arms struct {
 	podsKnown, settling    bool
 }
 
-// coldShare is the part of the canary's requests that is judged with the wide margin.
-func (a *arms) coldShare() float64 {
-	switch {
-	case a.settling:
-		return 1
-	case a.canary.N <= 0:
-		return 0
+// parts divides the canary's counts: those that are judged by the tolerance, and those that are judged with the wide
+// margin because they are warm-up or settling.
+func (a *arms) parts() (warm, cold tally) {
+	if a.settling {
+		return tally{}, a.canary
 	}
-	return a.cold.N / a.canary.N
+	return a.warm, a.cold
 }
 
 // load is L, the requests of a canary pod for each of a stable pod (judging-method section 5.1).

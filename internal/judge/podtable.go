@@ -18,6 +18,7 @@ type podMemory struct {
 	All    tally              `json:"a,omitzero"`
 	Recent [recentSlots]tally `json:"r,omitzero"`
 	Harm   wealth             `json:"h,omitempty"` // evidence with this pod left out (canary)
+	Wide   wealth             `json:"g,omitempty"`
 	Limit  wealth             `json:"l,omitempty"`
 	Out    bool               `json:"o,omitempty"` // left out of the comparison from the next interval on (stable)
 }
@@ -80,7 +81,7 @@ func (s *State) enterPods(l Look) {
 			m.StablePods = append(m.StablePods, podMemory{})
 		}
 		for len(m.CanaryPods) < len(s.mem.Canary) {
-			m.CanaryPods = append(m.CanaryPods, podMemory{Harm: slices.Clone(m.Harm), Limit: slices.Clone(m.Limit)})
+			m.CanaryPods = append(m.CanaryPods, podMemory{Harm: slices.Clone(m.Harm), Wide: slices.Clone(m.Wide), Limit: slices.Clone(m.Limit)})
 		}
 	}
 }

@@ -13,6 +13,14 @@ const (
 	minuteMass = 0.4
 )
 
+// startShare is the mass for the first interval. A release of one step has no later one to keep a part for.
+func startShare(steps int) float64 {
+	if steps < 2 {
+		return startMass + stepMass
+	}
+	return startMass
+}
+
 // stepShare is the mass for the first interval of one later step.
 func stepShare(steps int) float64 {
 	if steps < 2 {

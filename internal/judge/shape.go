@@ -22,14 +22,32 @@ func (s Shape) HarmEvidence() float64 {
 		return 1
 	}
 	sum := 0.0
-	for _, c := range s.Cuts {
-		sum += math.Exp(logOnce(harmGrid, terms{
-			counts:   counts{nc: s.CanaryRequests, ns: s.StableRequests, xc: c.CanaryAbove, xs: c.StableAbove},
-			margin:   margin{rho: 1 + s.Relative, delta: s.Absolute},
-			baseline: c.Baseline,
-			noise:    1,
-			logCap:   uncapped,
-		}))
+	for i := range s.Cuts {
+		sum += s.evidence(harmGrid, i)
 	}
 	return sum / float64(len(s.Cuts))
+}
+
+// PromoteEvidence is the least over the cuts: the whole distribution is within tolerance when each part is.
+func (s Shape) PromoteEvidence() float64 {
+	least := math.Inf(1)
+	for i := range s.Cuts {
+		least = min(least, s.evidence(promoteGrid, i))
+	}
+	if len(s.Cuts) == 0 {
+		return 1
+	}
+	return least
+}
+
+// evidence is one cut's E of one interval.
+func (s Shape) evidence(grid []float64, cut int) float64 {
+	c := s.Cuts[cut]
+	return math.Exp(logOnce(grid, terms{
+		counts:   counts{nc: s.CanaryRequests, ns: s.StableRequests, xc: c.CanaryAbove, xs: c.StableAbove},
+		margin:   margin{rho: 1 + s.Relative, delta: s.Absolute},
+		baseline: c.Baseline,
+		noise:    1,
+		logCap:   uncapped,
+	}))
 }

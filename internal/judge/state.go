@@ -38,6 +38,7 @@ type memory struct {
 // metricMemory is what is remembered of one metric.
 type metricMemory struct {
 	Harm         wealth      `json:"h,omitempty"`
+	Wide         wealth      `json:"g,omitempty"` // the part of harm that is bet on the wide margin
 	Limit        wealth      `json:"l,omitempty"`
 	Promote      wealth      `json:"p,omitempty"`
 	LimitPromote wealth      `json:"q,omitempty"`
@@ -81,7 +82,7 @@ func NewState(p Policy) *State {
 func (s *State) restartMass(p Policy, l Look, first, stepChanged bool) float64 {
 	mass := 0.0
 	if first {
-		mass += startMass
+		mass += startShare(p.Steps)
 	}
 	if stepChanged && s.mem.Paid < p.Steps-1 {
 		mass += stepShare(p.Steps)
