@@ -40,6 +40,9 @@ func (c *watcher) checkRecord(old, now *v1alpha1.CanaryRelease) {
 	if is.Stage == release.Judging && was.Stage != release.Judging {
 		c.step = stepSeen{since: c.w.loop.now, requests: c.w.prometheus.counted()}
 	}
+	if is.Stage == release.Checking && was.Stage != release.Checking && c.rejected[is.Revision] && is.Retried != is.Revision {
+		c.fail("rejected stays rejected: %s is tried again", is.Revision)
+	}
 	c.checkForward(was, is)
 	c.checkBack(was, is)
 }
