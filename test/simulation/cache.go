@@ -109,7 +109,7 @@ type cache struct {
 	has    view
 	late   map[string]*watch
 	// heard is told of what comes in.
-	heard func(kind string, old, new client.Object)
+	heard func(kind string, old, now client.Object)
 	ended bool
 }
 

@@ -2,13 +2,13 @@ package simulation
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
-	"reflect"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/release"
@@ -95,6 +95,7 @@ func (w *world) checkQuiet() {
 func (w *world) drawVersions() {
 	how := map[string]behaviour{}
 	w.traffic.badShare["v1"] = 0.005
+	w.traffic.perSecond = pick(w.chance, 200.0, 200, 200, 20)
 	for _, version := range []string{"v2", "v3", "v4"} {
 		w.traffic.badShare[version] = pick(w.chance, 0, 0.005, 0.005, 0.01, 0.25)
 		how[version] = behaviour{
@@ -174,14 +175,14 @@ func (w *world) unsettled() string {
 		return w.unsettledWithout(d)
 	}
 	run := runOf(cr)
-	switch run.Stage {
-	case release.Idle:
+	if run.Stage == release.RolledBack {
+		return w.unsettledHeld(d)
+	}
+	if run.Stage == release.Idle {
 		if workload.Held(d) || !workload.RolledOut(d) || versionOf(d.Spec.Template) != w.people.version {
 			return fmt.Sprintf("idle: %s, and Git has %s", toldDeployment(d), w.people.version)
 		}
 		return w.leftOver(0)
-	case release.RolledBack:
-		return w.unsettledHeld(d)
 	}
 	return "stage " + string(run.Stage) + ": " + toldRelease(cr)
 }

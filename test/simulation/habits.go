@@ -25,8 +25,8 @@ func gitHabits() []habit {
 func personHabits() []habit {
 	return []habit{
 		{2, func(p *people) { p.editRoute(int64(p.w.chance.rng.IntN(20))) }},
-		{2, func(p *people) { p.scaleTo(personUser, int32(p.w.chance.rng.IntN(7))) }},
-		{2, func(p *people) { p.scaleTo(scalerUser, int32(1+p.w.chance.rng.IntN(6))) }},
+		{2, func(p *people) { p.scaleTo(personUser, p.w.chance.rng.Int32N(7)) }},
+		{2, func(p *people) { p.scaleTo(scalerUser, 1+p.w.chance.rng.Int32N(6)) }},
 		{3, func(p *people) {
 			p.ask(pick(p.w.chance, release.Abort, release.Pause, release.Resume, release.Resume, release.Promote, release.Retry))
 		}},

@@ -39,5 +39,4 @@ const (
 var (
 	appKey  = types.NamespacedName{Namespace: namespace, Name: appName}
 	twinKey = types.NamespacedName{Namespace: namespace, Name: twinName}
-	holdKey = types.NamespacedName{Namespace: namespace, Name: holdName}
 )

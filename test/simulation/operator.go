@@ -202,7 +202,7 @@ func (q *queue) run() {
 	}
 	q.queued = false
 	q.count++
-	result, err, alive := q.reconcile()
+	result, alive, err := q.reconcile()
 	switch {
 	case !alive:
 		q.process.end()
@@ -218,7 +218,7 @@ func (q *queue) run() {
 	}
 }
 
-func (q *queue) reconcile() (result ctrl.Result, err error, alive bool) {
+func (q *queue) reconcile() (result ctrl.Result, alive bool, err error) {
 	defer func() {
 		if what := recover(); what != nil {
 			if _, ok := what.(crash); !ok {
@@ -229,5 +229,5 @@ func (q *queue) reconcile() (result ctrl.Result, err error, alive bool) {
 	}()
 	ctx := logr.NewContext(context.Background(), logr.Discard())
 	result, err = q.does.Reconcile(ctx, ctrl.Request{NamespacedName: appKey})
-	return result, err, true
+	return result, true, err
 }

@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	requestsPerSecond = 200
-	scrapeEvery       = 5 * time.Second
+	scrapeEvery = 5 * time.Second
 )
 
 // counters are what the data plane has counted for an arm since the beginning.
@@ -25,6 +24,8 @@ type crowd struct {
 	plane  *dataPlane
 	loop   *loop
 	until  time.Time
+	// perSecond is how many requests there are.
+	perSecond float64
 	// answers are the versions of the ready pods behind each Service.
 	answers map[string][]string
 	// badShare is the share of bad answers of a version.
@@ -55,7 +56,7 @@ func (t *crowd) flow() {
 		if weight == 0 {
 			continue
 		}
-		t.answer(service, requestsPerSecond*seconds*float64(weight)/float64(total))
+		t.answer(service, t.perSecond*seconds*float64(weight)/float64(total))
 	}
 }
 
@@ -119,6 +120,14 @@ func (p *prometheus) run() {
 }
 
 func whole(c counters) counters { return counters{math.Floor(c.requests), math.Floor(c.bad)} }
+
+// counted is what the last scrape has of the canary.
+func (p *prometheus) counted() float64 {
+	if len(p.scrapes) == 0 {
+		return 0
+	}
+	return p.scrapes[len(p.scrapes)-1].canary.requests
+}
 
 // sampler is a process's view of Prometheus, as the operator's own one is: looks between scrapes, each given once.
 type sampler struct {

@@ -18,11 +18,12 @@ import (
 // stepSeen is what Prometheus has counted since a step's share was applied.
 type stepSeen struct {
 	since time.Time
-	at    counters
+	// requests is what Prometheus had counted of the canary when it began.
+	requests float64
 }
 
 // fewestRequests is what no verdict can be had with: a step that is left with fewer was left without evidence.
-const fewestRequests = 30
+const fewestRequests = 60
 
 // checkRecord checks a decision when it is stored.
 func (c *watcher) checkRecord(old, now *v1alpha1.CanaryRelease) {
@@ -37,7 +38,10 @@ func (c *watcher) checkRecord(old, now *v1alpha1.CanaryRelease) {
 		c.fail("never back: the record wants something else, and its number stays %d", is.Sequence)
 	}
 	if is.Stage == release.Judging && was.Stage != release.Judging {
-		c.step = stepSeen{since: c.w.loop.now, at: c.w.traffic.canary}
+		c.step = stepSeen{since: c.w.loop.now, requests: c.w.prometheus.counted()}
+	}
+	if is.Stage == release.Checking && was.Stage != release.Checking && c.rejected[is.Revision] && is.Retried != is.Revision {
+		c.fail("rejected stays rejected: %s is tried again", is.Revision)
 	}
 	c.checkForward(was, is)
 	c.checkBack(was, is)
@@ -47,8 +51,7 @@ func (c *watcher) checkRecord(old, now *v1alpha1.CanaryRelease) {
 func (c *watcher) checkForward(was, is release.Run) {
 	left := was.Stage == release.Judging && (is.Stage == release.PromotionPreparing || is.Stage == release.Preparing)
 	if left && !c.w.people.hasAsked(release.Promote, is.Revision) {
-		c.w.traffic.flow()
-		if seen := c.w.traffic.canary.requests - c.step.at.requests; seen < fewestRequests {
+		if seen := c.w.prometheus.counted() - c.step.requests; seen < fewestRequests {
 			c.fail("no evidence is not good evidence: step %d is left with %.0f requests seen", was.Step+1, seen)
 		}
 		if p := c.w.prometheus; c.w.loop.now.Before(p.awayUntil) && c.w.loop.now.After(p.awayFrom) {
@@ -84,12 +87,13 @@ func (c *watcher) checkBack(was, is release.Run) {
 		return
 	}
 	c.rejected[is.Canary] = true
-	switch is.Cause {
-	case release.HarmProven, release.LimitExceeded:
+	harm := is.Cause == release.HarmProven || is.Cause == release.LimitExceeded
+	switch {
+	case harm:
 		if !c.isBad(is.Canary) && c.w.traffic.unanswered[twinName] == 0 {
 			c.fail("no evidence is not bad evidence: harm is called proven for a version that answers well")
 		}
-	case release.NoData, release.InconclusiveEvidence:
+	case is.Cause == release.NoData || is.Cause == release.InconclusiveEvidence:
 		c.fail("no evidence is not bad evidence: rolled back for %s", is.Cause)
 	}
 }

@@ -59,7 +59,35 @@ func (c *watcher) checkSplitRecord(old, now *v1alpha1.TrafficSplit) {
 		c.fail("record, then act: record %d of the split was %v and is %v", *run.Sequence, was, backends)
 	}
 	of[*run.Sequence] = backends
+	c.checkFeathers(old, now)
 	c.checkApplied(now)
+}
+
+// checkFeathers: a backend enters by a feather, and leaves by one, unless a split that is being deleted has waited for
+// the data plane long enough.
+func (c *watcher) checkFeathers(old, now *v1alpha1.TrafficSplit) {
+	was, is := old.Status.Run, now.Status.Run
+	if was.Sequence == nil || *was.Sequence == *is.Sequence || now.DeletionTimestamp != nil {
+		return
+	}
+	for _, b := range is.Backends {
+		if weightIn(was.Backends, b.Name) == 0 && !feather(is.Backends, b.Name) {
+			c.fail("backends enter by a feather: %s enters at %d", b.Name, ptr.Deref(b.Weight, 0))
+		}
+	}
+	for _, b := range was.Backends {
+		if weightIn(is.Backends, b.Name) == 0 && !feather(was.Backends, b.Name) {
+			c.fail("backends leave by a feather: %s leaves at %d", b.Name, ptr.Deref(b.Weight, 0))
+		}
+	}
+}
+
+func feather(backends []v1alpha1.WeightedBackend, name string) bool {
+	var total int64
+	for _, b := range backends {
+		total += int64(ptr.Deref(b.Weight, 0))
+	}
+	return int64(weightIn(backends, name))*traffic.FeatherTotal <= total
 }
 
 // checkApplied: what is called applied is what the data plane does.

@@ -44,7 +44,7 @@ func newWorld(seed uint64, spec v1alpha1.CanaryReleaseSpec) *world {
 	w.rollout = newRollout(w.server, w.chance)
 	w.plane = newDataPlane(w.server, w.chance)
 	w.traffic = &crowd{
-		server: w.server, plane: w.plane, loop: w.loop, until: w.loop.now.Add(firstRequest), answers: map[string][]string{},
+		server: w.server, plane: w.plane, loop: w.loop, until: w.loop.now.Add(firstRequest), answers: map[string][]string{}, perSecond: 200,
 		badShare: map[string]float64{}, byVersion: map[string]float64{}, unanswered: map[string]float64{},
 	}
 	w.plane.moved = w.traffic.flow
