@@ -75,6 +75,8 @@ func indexValues(object client.Object, field string) []string {
 		}
 	case "slipway.dev/slice-service":
 		out = append(out, object.GetLabels()["kubernetes.io/service-name"])
+	case "spec.targetRef.name":
+		out = append(out, object.(*v1alpha1.CanaryRelease).Spec.TargetRef.Name)
 	default:
 		panic("no index " + field)
 	}
