@@ -73,6 +73,15 @@ fuzz: ## run every fuzz target for FUZZTIME
 bench: ## print figures: name, value, unit, measured on what, with those of the last bench-e2e; BASE= compares with earlier raw output
 	@hack/step-bench.sh
 
+SEEDS ?= 500
+
+.PHONY: test-sim mutants
+test-sim: ## releases through made-up faults, SEEDS of them, against the real reconcilers
+	cd test && go test -count=1 ./simulation -seeds $(SEEDS)
+
+mutants: ## break the code on purpose, one break at a time: each must be found
+	go run ./hack/mutants
+
 .PHONY: judge-report
 judge-report: ## simulate releases and write docs/judge-report.md with its pictures (about ten minutes)
 	cd test && go run ./judge -runs 250 -seed 1 -out ../docs
