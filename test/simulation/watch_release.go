@@ -23,7 +23,7 @@ type stepSeen struct {
 }
 
 // fewestRequests is what no verdict can be had with: a step that is left with fewer was left without evidence.
-const fewestRequests = 60
+const fewestRequests = 45
 
 // checkRecord checks a decision when it is stored.
 func (c *watcher) checkRecord(old, now *v1alpha1.CanaryRelease) {
