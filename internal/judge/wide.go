@@ -5,8 +5,9 @@ import "math"
 const (
 	wideBets = 4
 	// wideStake is the part of the evidence of harm that is put on the wide margin when pods begin to warm up,
-	// settlingStake when only a weight change lands: that is over with the next look.
-	wideStake     = .3
+	// settlingStake when only a weight change lands: that is over with the next look. With the larger part a version that is
+	// broken is found at the third look; a healthy warm-up costs at most log 1/(1 − wideStake), less than one such look.
+	wideStake     = .7
 	settlingStake = .1
 )
 
