@@ -4,7 +4,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -61,7 +60,7 @@ func (w *world) targetFacts() release.TargetFacts {
 		PausedByUser: workload.PausedByUser(d),
 		Revision:     workload.Revision(d.Spec.Template),
 		RolledOut:    workload.RolledOut(d),
-		Failed:       deadlineExceeded(d),
+		Failed:       workload.DeadlineExceeded(d) != nil,
 		Mixed:        mixed(d, w.replicaSets),
 	}
 	if w.serving != nil {
@@ -85,15 +84,6 @@ func stableBroken(d *appsv1.Deployment, stable *appsv1.ReplicaSet) bool {
 		return d.Status.AvailableReplicas == 0
 	}
 	return stable.Status.AvailableReplicas == 0
-}
-
-func deadlineExceeded(d *appsv1.Deployment) bool {
-	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentProgressing {
-			return c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded"
-		}
-	}
-	return false
 }
 
 func mixed(d *appsv1.Deployment, sets []appsv1.ReplicaSet) bool {

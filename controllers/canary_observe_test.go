@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -77,6 +79,27 @@ func TestTheCanaryHasAShareAsLongAsRecordOrSpecSaysSo(t *testing.T) {
 	w.split.Status.Run.Backends = w.split.Spec.Backends
 	if w.trafficFacts().CanaryShare {
 		t.Error("nothing gives the canary a share any more")
+	}
+}
+
+func TestARolloutHasFailedOnlyByAStatusOfItsPresentTemplate(t *testing.T) {
+	failed := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}
+	cases := map[string]struct {
+		observed int64
+		want     bool
+	}{
+		"the controller has seen the present template":  {observed: 2, want: true},
+		"the status is of the template before this one": {observed: 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld()
+			w.target.Generation, w.target.Status.ObservedGeneration = 2, tc.observed
+			w.target.Status.Conditions = []appsv1.DeploymentCondition{failed}
+			if got := w.targetFacts().Failed; got != tc.want {
+				t.Errorf("Failed %v, want %v", got, tc.want)
+			}
+		})
 	}
 }
 

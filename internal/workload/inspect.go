@@ -58,7 +58,7 @@ func InspectTwin(cr *v1alpha1.CanaryRelease, twin *appsv1.Deployment, pods []cor
 	}
 	quota := quotaTrouble(twin, present)
 	facts.NotAdmitted = quota != "" || anyUnschedulable(mine)
-	exceeded := deadlineExceeded(twin)
+	exceeded := DeadlineExceeded(twin)
 	facts.Failed = exceeded != nil && !facts.NotAdmitted && !anyScheduledAfter(mine, exceeded.LastTransitionTime)
 	facts.Trouble = troubleOf(mine, facts.Desired, quota)
 	if facts.Trouble == "" && facts.Failed {
@@ -142,14 +142,15 @@ func containerStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
 	return append(append(out, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
 }
 
-// deadlineExceeded is the condition that says so, or nil. It is read only when it is about the present spec.
-func deadlineExceeded(twin *appsv1.Deployment) *appsv1.DeploymentCondition {
-	if twin.Status.ObservedGeneration < twin.Generation {
+// DeadlineExceeded is the condition by which a Deployment says that its rollout took longer than its progress deadline, or
+// nil. It is believed only of the present spec.
+func DeadlineExceeded(d *appsv1.Deployment) *appsv1.DeploymentCondition {
+	if d.Status.ObservedGeneration < d.Generation {
 		return nil
 	}
-	for i, c := range twin.Status.Conditions {
+	for i, c := range d.Status.Conditions {
 		if c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded" {
-			return &twin.Status.Conditions[i]
+			return &d.Status.Conditions[i]
 		}
 	}
 	return nil
