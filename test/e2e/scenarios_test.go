@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // scenario is one thing that a user relies on.
 type scenario struct {
@@ -9,12 +12,21 @@ type scenario struct {
 }
 
 // alone are the scenarios that others would feel: they run first, one after the other.
-var alone = []scenario{
-	{"operator-killed", operatorKilled},
+func alone() []scenario {
+	return slices.Concat(
+		[]scenario{{"operator-killed", operatorKilled}},
+	)
 }
 
-// together are the others, the longest first.
-var together = []scenario{
+// together are the others; within a list, the longest first.
+func together() []scenario {
+	return slices.Concat(
+		releases,
+	)
+}
+
+// releases are the scenarios of one release from its change to its end.
+var releases = []scenario{
 	{"good-promoted", goodPromoted},
 	{"measured-by-application", measuredByApplication},
 	{"measured-by-filter", measuredByFilter},
@@ -37,10 +49,10 @@ var together = []scenario{
 }
 
 func TestScenarios(t *testing.T) {
-	for _, one := range alone {
+	for _, one := range alone() {
 		t.Run(one.name, func(t *testing.T) { one.run(t) })
 	}
-	for _, one := range together {
+	for _, one := range together() {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
 			one.run(t)
