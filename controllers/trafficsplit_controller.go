@@ -132,6 +132,9 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 
 func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {
 	out := splitRoute{ref: ref}
+	if fieldOrHTTPRoute(ref.Kind) != httpRouteKind.Kind {
+		return out, nil
+	}
 	key := types.NamespacedName{Namespace: split.Namespace, Name: ref.Name}
 	route := newHTTPRoute()
 	if err := r.cache.Get(ctx, key, route); err != nil {
