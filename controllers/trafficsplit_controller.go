@@ -18,6 +18,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
 // conflictRetry is when to look again after somebody else wrote first. The event of their write is on its way.
@@ -146,7 +147,8 @@ func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha
 		return out, err
 	}
 	out.controllers = classes.Controllers()
-	out.refusal = traffic.Require(httpRouter, traffic.Observed{Controllers: out.controllers}, traffic.WeightedBackends)
+	out.refusal = traffic.Require(gatewayapi.Router{}, traffic.Seen{Target: route, Observed: traffic.Observed{Controllers: out.controllers}},
+		traffic.Intent{Splits: []traffic.Split{traffic.SplitOf(split, ref)}})
 	out.contestedBy = r.contest.by(key, r.clock.Now())
 	return out, nil
 }
