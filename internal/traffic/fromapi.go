@@ -61,16 +61,21 @@ func RetryOf(policy *v1alpha1.RetryPolicy, ref v1alpha1.PolicyTargetReference) (
 		{"backoff.base", spec.Backoff.Base, &out.BackoffBase},
 		{"backoff.max", spec.Backoff.Max, &out.BackoffMax},
 	} {
-		if d.from == "" {
-			continue
-		}
-		parsed, err := time.ParseDuration(string(d.from))
+		parsed, err := ParseDuration(d.from)
 		if err != nil {
 			return Retry{}, fmt.Errorf("read %s: %w", d.field, err)
 		}
 		*d.to = parsed
 	}
 	return out, nil
+}
+
+// ParseDuration reads a duration of the API; one that is absent is zero.
+func ParseDuration(d v1alpha1.Duration) (time.Duration, error) {
+	if d == "" {
+		return 0, nil
+	}
+	return time.ParseDuration(string(d))
 }
 
 // FormatDuration writes a duration as Gateway API reads it (GEP-2257): whole numbers of h, m, s and ms, and nothing finer
