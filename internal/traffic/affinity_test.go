@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,10 +60,8 @@ func TestPinnedUsersAreDividedAsIsWanted(t *testing.T) {
 func wayOf(t *testing.T, a *Affinity, value string) []Backend {
 	t.Helper()
 	for _, k := range a.Known {
-		for _, v := range k.Values {
-			if v == value {
-				return k.Backends
-			}
+		if slices.Contains(k.Values, value) {
+			return k.Backends
 		}
 	}
 	t.Fatalf("nothing says where users with %q go", value)

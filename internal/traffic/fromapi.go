@@ -91,7 +91,7 @@ func FormatDuration(d time.Duration) string {
 	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}} {
 		if n := d / unit.of; n > 0 {
 			out.WriteString(strconv.FormatInt(int64(n), 10) + unit.name)
-			d -= n * unit.of
+			d %= unit.of
 		}
 	}
 	return out.String()

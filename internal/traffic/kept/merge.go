@@ -95,13 +95,10 @@ func mergeLists(own, wrote, live any) (any, bool) {
 			out = append(out, element)
 			continue
 		}
-		base := any(absent{})
-		if fromOwn[j] >= 0 {
-			base = o[fromOwn[j]]
-		} else {
+		if fromOwn[j] < 0 {
 			continue // Slipway put it in
 		}
-		if v := merge(base, w[j], element); v != (absent{}) {
+		if v := merge(o[fromOwn[j]], w[j], element); v != (absent{}) {
 			out = append(out, v)
 		}
 	}
