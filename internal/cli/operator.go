@@ -35,6 +35,7 @@ type operatorOptions struct {
 	config         string
 	namespace      string
 	leaderElect    bool
+	leaseNamespace string
 	metricsAddress string
 	healthAddress  string
 	pprofAddress   string
@@ -54,6 +55,7 @@ func operatorCommand() *cobra.Command {
 	f.StringVar(&o.config, "config", "/etc/slipway/config.yaml", "configuration: the Prometheus endpoints that releases may name")
 	f.StringVar(&o.namespace, "namespace", "", "look after this namespace only; empty: all")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "act only while holding the lease, so that several replicas may run")
+	f.StringVar(&o.leaseNamespace, "leader-elect-namespace", "", "namespace of the lease; empty: the one that the operator's pod is in")
 	f.StringVar(&o.metricsAddress, "metrics-address", ":8080", "where /metrics is served; 0 switches it off")
 	f.StringVar(&o.healthAddress, "health-address", ":8081", "where /healthz and /readyz are served")
 	f.StringVar(&o.pprofAddress, "pprof-address", "", "where profiles are served, such as localhost:6060; empty: nowhere")
@@ -99,7 +101,8 @@ func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
 		Scheme: scheme(), Logger: log,
 		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress: o.healthAddress, PprofBindAddress: o.pprofAddress,
-		LeaderElection: o.leaderElect, LeaderElectionID: "slipway.dev", LeaderElectionReleaseOnCancel: true,
+		LeaderElection: o.leaderElect, LeaderElectionID: "slipway.dev", LeaderElectionNamespace: o.leaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &retry,
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}: {Transform: slimPod},
