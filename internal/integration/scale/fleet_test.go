@@ -2,6 +2,7 @@ package scale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -177,12 +178,16 @@ func stages(ctx context.Context) (map[string]int, error) {
 func await(t *testing.T, stage string, n int) {
 	t.Helper()
 	var last map[string]int
-	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 10*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 4*time.Minute, true, func(ctx context.Context) (bool, error) {
 		var err error
 		last, err = stages(ctx)
+		if t.Failed() {
+			return false, errors.New("something has ended")
+		}
 		return last[stage] == n, err
 	})
 	if err != nil {
+		stuck.Store(true)
 		t.Fatalf("waited for %d releases in stage %s, and they are in %v: %v", n, stage, last, err)
 	}
 }

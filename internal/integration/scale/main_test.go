@@ -113,6 +113,7 @@ func startServer() error {
 	}
 	cluster.env.ControlPlane.GetAPIServer().Configure().
 		Append("audit-policy-file", policy).Append("audit-log-path", auditLog()).
+		Set("service-cluster-ip-range", "10.96.0.0/16").
 		Append("max-requests-inflight", "2000").Append("max-mutating-requests-inflight", "1000")
 	if cluster.admin, err = cluster.env.Start(); err != nil {
 		return fmt.Errorf("start API server: %w", err)

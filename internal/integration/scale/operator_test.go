@@ -81,6 +81,7 @@ func (o *operator) awaitKnown(t *testing.T, n int) time.Duration {
 		return last >= n, nil
 	})
 	if err != nil {
+		stuck.Store(true)
 		t.Fatalf("waited until the operator knows %d releases, and it knows %d: %v", n, last, err)
 	}
 	return time.Since(o.began)

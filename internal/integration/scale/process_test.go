@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -18,10 +19,15 @@ import (
 type process struct {
 	t       *testing.T
 	command *exec.Cmd
-	ended   chan error
+	ended   chan struct{}
+	// stopping says that the test itself ends it.
+	stopping atomic.Bool
 }
 
-// start runs a program until the test ends. What it writes is kept and shown when the test fails.
+// stuck says that what programs have written may tell why the test cannot go on.
+var stuck atomic.Bool
+
+// start runs a program until the test ends. What it writes is shown when the test is stuck.
 func start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
 	name := filepath.Base(path)
@@ -29,17 +35,23 @@ func start(t *testing.T, path string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, command: exec.CommandContext(t.Context(), path, args...), ended: make(chan error, 1)} //nolint:gosec // the test names it
+	p := &process{t: t, command: exec.Command(path, args...), ended: make(chan struct{})} //nolint:gosec // the test names it
 	p.command.Stdout, p.command.Stderr = out, out
 	p.command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig(operatorUser))
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { p.ended <- p.command.Wait() }()
+	go func() {
+		if err := p.command.Wait(); !p.stopping.Load() {
+			stuck.Store(true)
+			t.Errorf("%s ended by itself: %v", name, err)
+		}
+		close(p.ended)
+	}()
 	t.Cleanup(func() {
 		p.stop()
-		if text, err := os.ReadFile(out.Name()); t.Failed() && err == nil {
+		if text, err := os.ReadFile(out.Name()); stuck.Load() && err == nil {
 			t.Logf("the last that %s wrote:\n%s", name, text[max(0, len(text)-4000):])
 		}
 	})
@@ -49,11 +61,8 @@ func start(t *testing.T, path string, args ...string) *process {
 // stop ends the program as a cluster does, and waits until it has ended.
 func (p *process) stop() {
 	p.t.Helper()
-	if p.command.ProcessState != nil {
-		return
-	}
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return
+	if !p.stopping.Swap(true) {
+		_ = p.command.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 	}
 	<-p.ended
 }
@@ -81,7 +90,10 @@ func (p *process) memory() (now, most float64) {
 
 func asset(name string) string { return filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), name) }
 
-func kubeconfig(user string) string { return filepath.Join(cluster.dir, user) }
+// kubeconfig is a user's file. Colons separate files in KUBECONFIG.
+func kubeconfig(user string) string {
+	return filepath.Join(cluster.dir, strings.ReplaceAll(user, ":", "-"))
+}
 
 // writeKubeconfig makes a user whom the API server knows by a certificate.
 func writeKubeconfig(t *testing.T, user string, groups ...string) {

@@ -23,6 +23,7 @@ func TestScale(t *testing.T) {
 	startStandIns(t)
 	prometheus := startPrometheus(t)
 	binary := buildOperator(t)
+	writeKubeconfig(t, operatorUser)
 	o := startOperator(t, binary, prometheus.URL)
 	createFleet(t)
 	await(t, "Idle", *idle)
@@ -102,6 +103,7 @@ func awaitQuiet(t *testing.T) {
 		return time.Since(since) > 5*time.Second, nil
 	})
 	if err != nil {
+		stuck.Store(true)
 		t.Fatalf("the operator goes on writing: %v", writes(t))
 	}
 }
