@@ -21,7 +21,11 @@ import (
 )
 
 const (
-	namespace = "scale"
+	// together is how many applications share a namespace. Each Deployment that is changed is compared by the API server with
+	// every CanaryRelease of its namespace.
+	together = 20
+	// gatewayNamespace has the Gateway of all routes.
+	gatewayNamespace = "gateway"
 	dataPlane = "gateway.envoyproxy.io/gatewayclass-controller"
 	replicas  = 2
 	// measuredLabel is on pods that have metrics of their own.
@@ -31,21 +35,26 @@ const (
 // appName names everything of one application.
 func appName(i int) string { return fmt.Sprintf("shop-%04d", i) }
 
+func namespaceOf(i int) string { return fmt.Sprintf("team-%02d", i/together) }
+
 // byEnvoy says that an application is measured by the data plane; the others count themselves.
 func byEnvoy(i int) bool { return i%2 == 0 }
 
-// createFleet makes all applications with their releases, in one namespace: the case in which lists are longest.
+// createFleet makes all applications with their releases.
 func createFleet(t *testing.T) {
 	t.Helper()
 	for _, o := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: gatewayNamespace}},
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}},
 		&gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "eg"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: dataPlane}},
-		&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: "gw", Namespace: namespace}, Spec: gatewayv1.GatewaySpec{
+		&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: "gw", Namespace: gatewayNamespace}, Spec: gatewayv1.GatewaySpec{
 			GatewayClassName: "eg", Listeners: []gatewayv1.Listener{{Name: "http", Port: 80, Protocol: gatewayv1.HTTPProtocolType}},
 		}},
 	} {
 		create(t, o)
+	}
+	for i := 0; i < *idle; i += together {
+		create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOf(i)}})
 	}
 	each(t, *idle, func(i int) {
 		for _, o := range []client.Object{deployment(i), service(i), route(i), release(i)} {
@@ -68,7 +77,7 @@ func create(t *testing.T, o client.Object) {
 }
 
 func meta(i int) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Name: appName(i), Namespace: namespace, Labels: map[string]string{"app": appName(i), "team": "shop"}}
+	return metav1.ObjectMeta{Name: appName(i), Namespace: namespaceOf(i), Labels: map[string]string{"app": appName(i), "team": "shop"}}
 }
 
 // deployment is as large as those that people write.
@@ -124,7 +133,7 @@ func route(i int) *gatewayv1.HTTPRoute {
 		}}
 	}
 	return &gatewayv1.HTTPRoute{ObjectMeta: meta(i), Spec: gatewayv1.HTTPRouteSpec{
-		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: "gw"}}},
+		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: "gw", Namespace: new(gatewayv1.Namespace(gatewayNamespace))}}},
 		Hostnames:       []gatewayv1.Hostname{gatewayv1.Hostname(appName(i) + ".example")},
 		Rules:           []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{backend}}},
 	}}
@@ -145,22 +154,26 @@ func release(i int) *v1alpha1.CanaryRelease {
 	return cr
 }
 
-// change releases another image of some applications.
-func change(t *testing.T, from, to int) {
+// change releases another image of some applications, and gives how long the last of these requests took.
+func change(t *testing.T, from, to int) (took time.Duration) {
 	t.Helper()
-	each(t, to-from, func(n int) {
-		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: appName(from + n), Namespace: namespace}}
+	one := func(n int) {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: appName(from + n), Namespace: namespaceOf(from + n)}}
 		patch := client.RawPatch("application/strategic-merge-patch+json", []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"shop","image":"registry.example/shop:v2"}]}}}}`))
 		if err := cluster.client.Patch(t.Context(), d, patch); err != nil {
 			t.Errorf("change %s: %v", d.Name, err)
 		}
-	})
+	}
+	each(t, to-from-1, one)
+	began := time.Now()
+	one(to - from - 1)
+	return time.Since(began)
 }
 
 // stages counts the releases in each stage.
 func stages(ctx context.Context) (map[string]int, error) {
 	list := &v1alpha1.CanaryReleaseList{}
-	if err := cluster.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+	if err := cluster.client.List(ctx, list); err != nil {
 		return nil, err
 	}
 	out := map[string]int{}

@@ -115,7 +115,7 @@ func (m metered) envoy(w http.ResponseWriter, _ *http.Request) {
 	for i := 0; i < *active; i += 2 {
 		for backend, rate := range []float64{90, 10} {
 			good, bad := m.counts(rate)
-			cluster := fmt.Sprintf("httproute/%s/%s/rule/0/backend/%d", namespace, appName(i), backend)
+			cluster := fmt.Sprintf("httproute/%s/%s/rule/0/backend/%d", namespaceOf(i), appName(i), backend)
 			write(w, "envoy_cluster_upstream_rq{envoy_cluster_name=%q,envoy_response_code=\"200\"} %d\n", cluster, good)
 			write(w, "envoy_cluster_upstream_rq{envoy_cluster_name=%q,envoy_response_code=\"503\"} %d\n", cluster, bad)
 			for _, le := range []string{"250", "500", "1000", "+Inf"} {
@@ -135,7 +135,7 @@ func (m metered) pod(w http.ResponseWriter, _ *http.Request) {
 // targets are the pods that count themselves, as Prometheus' discovery by HTTP wants them.
 func (m metered) targets(w http.ResponseWriter, r *http.Request) {
 	pods := &corev1.PodList{}
-	if err := cluster.client.List(r.Context(), pods, client.InNamespace(namespace), client.MatchingLabels{measuredLabel: "true"}); err != nil {
+	if err := cluster.client.List(r.Context(), pods, client.MatchingLabels{measuredLabel: "true"}); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -145,7 +145,7 @@ func (m metered) targets(w http.ResponseWriter, r *http.Request) {
 	}
 	groups := []group{}
 	for _, pod := range pods.Items {
-		groups = append(groups, group{[]string{r.Host}, map[string]string{"__metrics_path__": "/pods/" + pod.Name, "namespace": namespace, "pod": pod.Name}})
+		groups = append(groups, group{[]string{r.Host}, map[string]string{"__metrics_path__": "/pods/" + pod.Name, "namespace": pod.Namespace, "pod": pod.Name}})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(groups); err != nil {
