@@ -25,8 +25,9 @@ type world struct {
 	policy judge.Policy
 	run    release.Run
 	// target is nil when there is no such Deployment; so with the others.
-	target      *appsv1.Deployment
-	service     *corev1.Service
+	target  *appsv1.Deployment
+	service *corev1.Service
+	// replicaSets are those of the target and of the twin.
 	replicaSets []appsv1.ReplicaSet
 	revisions   []appsv1.ControllerRevision
 	twin        *appsv1.Deployment
@@ -103,11 +104,13 @@ func (r *CanaryReconciler) readObjects(ctx context.Context, w *world) error {
 }
 
 func (r *CanaryReconciler) readLists(ctx context.Context, w *world) error {
-	sets := &appsv1.ReplicaSetList{}
-	if err := r.Client.List(ctx, sets, client.InNamespace(w.cr.Namespace)); err != nil {
-		return wrap("list ReplicaSets", err)
+	for _, deployment := range []string{w.cr.Spec.TargetRef.Name, w.twinName()} {
+		sets := &appsv1.ReplicaSetList{}
+		if err := r.Client.List(ctx, sets, client.InNamespace(w.cr.Namespace), client.MatchingFields{byDeployment: deployment}); err != nil {
+			return wrap("list ReplicaSets", err)
+		}
+		w.replicaSets = append(w.replicaSets, sets.Items...)
 	}
-	w.replicaSets = sets.Items
 	revisions := &appsv1.ControllerRevisionList{}
 	err := r.Client.List(ctx, revisions, client.InNamespace(w.cr.Namespace), client.MatchingLabels{v1alpha1.ReleaseLabel: w.cr.Name})
 	if err != nil {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -48,7 +49,7 @@ func (p projection) split(ctx context.Context) error {
 		return p.r.Store.Delete(ctx, live)
 	}
 	if live == nil {
-		return p.r.Store.Create(ctx, p.newSplit(), p.stamp)
+		return p.make(ctx, p.newSplit())
 	}
 	if !live.DeletionTimestamp.IsZero() {
 		return nil
@@ -57,6 +58,19 @@ func (p projection) split(ctx context.Context) error {
 	after.Spec = p.newSplit().Spec
 	_, err := p.r.Store.Project(ctx, live, after, p.stamp)
 	return err
+}
+
+// make creates an object, unless the record is not the latest. A change of an object is refused by its version and its
+// stamp; a new one has neither, and one that a later record has removed would come back.
+func (p projection) make(ctx context.Context, obj client.Object) error {
+	now := &v1alpha1.CanaryRelease{}
+	if err := p.r.Live.Get(ctx, p.w.key(), now); err != nil {
+		return wrap("read CanaryRelease", err)
+	}
+	if now.UID != p.w.cr.UID || now.Status.Run.Record != p.w.cr.Status.Run.Record {
+		return fmt.Errorf("read CanaryRelease %s: %w", p.w.key(), store.ErrStale)
+	}
+	return p.r.Store.Create(ctx, obj, p.stamp)
 }
 
 func (p projection) newSplit() *v1alpha1.TrafficSplit {
@@ -211,7 +225,7 @@ func (p projection) twinDeployment(ctx context.Context) error {
 		// A failed canary that somebody has deleted need not come back to be looked at.
 		return nil
 	case live == nil:
-		return p.r.Judge.refused(p.w, p.r.Store.Create(ctx, want, p.stamp))
+		return p.r.Judge.refused(p.w, p.make(ctx, want))
 	case !live.DeletionTimestamp.IsZero():
 		return nil
 	case !workload.SameSelector(live, want):
@@ -274,7 +288,7 @@ func (p projection) inRoute(name string) bool {
 func (p projection) service(ctx context.Context, live, want *corev1.Service) error {
 	switch {
 	case live == nil:
-		return p.r.Store.Create(ctx, want, p.stamp)
+		return p.make(ctx, want)
 	case !metav1.IsControlledBy(live, p.w.cr) || !live.DeletionTimestamp.IsZero():
 		return nil
 	}

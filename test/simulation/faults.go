@@ -19,6 +19,8 @@ type faults struct {
 	crashAfter   int
 	readRefuse   int
 	interference int
+	// failover: another process takes the lead while this one is in the midst of a reconcile, and goes on with it later.
+	failover int
 	// onlyTraffic: until then nothing can be written but what takes users off.
 	onlyTraffic time.Time
 }
