@@ -14,7 +14,7 @@ const (
 	duration = "traefik_service_request_duration_seconds"
 	// numbered is what Traefik calls a Service of a route of Gateway API (the end of a long name with a hash of the rule), and
 	// of an IngressRoute. A port by name is left out: checkout-canary would be port canary of Service checkout.
-	numbered = `(?:httproute-.+-svc-%s-[0-9]+@kubernetesgateway|%s-[0-9]+@kubernetescrd)`
+	numbered = `(?:(?:http|grpc)route-.+-svc-%s-[0-9]+@kubernetesgateway|%s-[0-9]+@kubernetescrd)`
 )
 
 // Dialect makes queries for Traefik.
