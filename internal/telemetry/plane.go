@@ -138,3 +138,31 @@ func (e *NoArmsError) Error() string {
 
 // Refuse is the error for the plane.
 func (n NoArms) Refuse() error { return &NoArmsError{Plane: n.Plane, Why: n.Why} }
+
+// UnknownControllerError says that no dialect goes by a controllerName of Gateway API.
+type UnknownControllerError struct{ Controller string }
+
+// Error names the controller and the way out.
+func (e *UnknownControllerError) Error() string {
+	return fmt.Sprintf("the metrics of data plane %s are not known: measure the application by pod, with counts in analysis.metrics", e.Controller)
+}
+
+// ByController are the dialects of a controllerName of Gateway API. One that is known to have none is a *NoArmsError, and
+// one that nobody knows an *UnknownControllerError: there is no default.
+func ByController(controller string, planes []Plane, refused []NoArms) ([]Plane, error) {
+	var found []Plane
+	for _, p := range planes {
+		if slices.Contains(p.Facts().Controllers, controller) {
+			found = append(found, p)
+		}
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	for _, n := range refused {
+		if slices.Contains(n.Controllers, controller) {
+			return nil, n.Refuse()
+		}
+	}
+	return nil, &UnknownControllerError{Controller: controller}
+}
