@@ -24,7 +24,6 @@ func Dialects() []telemetry.Plane {
 		istio.Dialect{Reporter: istio.Waypoint},
 		istio.Dialect{Reporter: istio.Destination},
 		istio.Proxy{},
-		istio.Proxy{Stock: true},
 		linkerd.Dialect{Side: linkerd.Outbound},
 		linkerd.Dialect{Side: linkerd.Inbound},
 		consul.Dialect{},

@@ -50,12 +50,10 @@ func TestTablesOfTheDocumentation(t *testing.T) {
 
 func dialectTables() string {
 	var b strings.Builder
-	b.WriteString("| data plane | signal | counts | metrics | unit | arms by | pods |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| data plane | errors | latency | arms by | pods |\n|---|---|---|---|---|\n")
 	for _, p := range Dialects() {
 		f := p.Facts()
-		for _, c := range f.Counted {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", f.Plane, c.Signal, c.View, code(c.Metrics), orDash(c.Unit), code(f.Arms), yes(f.PerPod, "by pod", "one sum"))
-		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.Plane, signalText(f, telemetry.Errors), signalText(f, telemetry.Latency), code(f.Arms), yes(f.PerPod, "by pod", "one sum"))
 	}
 	b.WriteString("\n| data plane | retries | tries that reach no pod | copies (mirror) | what to know |\n|---|---|---|---|---|\n")
 	for _, p := range Dialects() {
@@ -74,6 +72,25 @@ func dialectTables() string {
 		fmt.Fprintf(&b, "- %s: %s.\n", n.Plane, strings.Join(n.Sources, "; "))
 	}
 	return b.String()
+}
+
+// signalText says what there is of a signal. Envoy's metrics are named once, in the text above the table.
+func signalText(f telemetry.Facts, signal telemetry.Signal) string {
+	var said []string
+	for _, c := range f.Counted {
+		if c.Signal != signal {
+			continue
+		}
+		metrics := code(c.Metrics)
+		if strings.HasPrefix(c.Metrics[0], "envoy_") {
+			metrics = "Envoy's"
+		}
+		if c.Unit != "" {
+			metrics += " (" + c.Unit + ")"
+		}
+		said = append(said, c.View.String()+": "+metrics)
+	}
+	return orDash(strings.Join(said, "; "))
 }
 
 func defaultsTable() string {

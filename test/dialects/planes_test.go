@@ -70,9 +70,10 @@ func TestEnvoyPlanes(t *testing.T) {
 			istio.Proxy{}, `cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local"`, `cluster_name="outbound|80||checkout.shop.svc.cluster.local"`,
 			`cluster_name="inbound|80||"`, "response_code",
 		},
-		"Istio with a stock Envoy": {
-			istio.Proxy{Stock: true}, `envoy_cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local;"`, `envoy_cluster_name="outbound|80||checkout.shop.svc.cluster.local"`,
-			`envoy_cluster_name="outbound|8080||checkout.shop.svc.cluster.local;"`, "envoy_response_code",
+		"Istio's proxies with a bootstrap that is not Istio's": {
+			istio.Proxy{}, `envoy_cluster_name="outbound|80||checkout-canary",cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local"`,
+			`envoy_cluster_name="outbound|80||checkout",cluster_name="outbound|80||checkout.shop.svc.cluster.local"`,
+			`envoy_cluster_name="outbound|8080||checkout",cluster_name="outbound|8080||checkout.shop.svc.cluster.local"`, "envoy_response_code",
 		},
 		"Consul": {
 			consul.Dialect{}, consulLabels("checkout-canary", "", "default"), consulLabels("checkout", "", "default"), consulLabels("checkout", "v2", "default"), "envoy_response_code",

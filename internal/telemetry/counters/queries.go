@@ -68,7 +68,6 @@ func (q latencyQuery) Selector(boundaries []string) telemetry.Selector {
 	}
 	s := q.schema.selector(names, q.arms)
 	if boundaries == nil {
-		// Errors are fetched with none; this class is left again once the boundaries are known.
 		return s
 	}
 	patterns := []string{""} // the count has no such label

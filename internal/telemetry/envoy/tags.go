@@ -13,7 +13,7 @@ import (
 type Tags struct {
 	// Cluster are labels whose values, joined by slashes, are the name of the cluster. Series are fetched by the last.
 	Cluster []string
-	// Code is the label of the response code.
+	// Code is the label of the response code, where it is not Envoy's own.
 	Code string
 	// Derived are further labels that differ between clusters; they say nothing of who was scraped.
 	Derived []string
@@ -70,9 +70,9 @@ func (q tagged) Role(l telemetry.Labels) (telemetry.Role, bool) {
 		delete(own, label)
 	}
 	own[clusterLabel] = strings.Join(parts, "/")
-	if q.tags.Code != "" {
+	if code := l[q.tags.Code]; code != "" {
 		delete(own, q.tags.Code)
-		own[codeLabel] = l[q.tags.Code]
+		own[codeLabel] = code
 	}
 	return q.Query.Role(own)
 }

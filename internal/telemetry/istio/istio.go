@@ -103,47 +103,36 @@ func (d Dialect) Query(a telemetry.Ask) (telemetry.Query, error) {
 	return s.Query(a)
 }
 
-// Proxy is the dialect of the counters of Istio's Envoys. Stock selects an Envoy with Envoy's own tags instead of those
-// that Istio's bootstrap sets.
-type Proxy struct{ Stock bool }
+// clusterTag is the label into which Istio's bootstrap puts the name of a cluster.
+const clusterTag = "cluster_name"
+
+// Proxy is the dialect of the counters of the Envoys of callers and gateways that Istio configures.
+type Proxy struct{}
 
 var _ telemetry.Plane = Proxy{}
 
 // Facts are what the proxies of callers and gateways count.
-func (p Proxy) Facts() telemetry.Facts {
-	f := telemetry.Facts{
-		Plane: "Istio, Envoy's counters", Counted: envoy.Counted(), Arms: []string{"cluster_name"}, RetriesStay: true, Unreachable: true,
-		Caveat: "Istio's proxies leave these counters out unless proxyStatsMatcher (annotation sidecar.istio.io/statsInclusionPrefixes) has " +
-			"cluster.outbound; labels as in Istio's stats_tags: cluster_name, response_code",
-		Sources: append(envoy.Sources(), "istio/istio tools/packaging/common/envoy_bootstrap.json (stats_tags)", "istio.io/latest/docs/ops/configuration/telemetry/envoy-stats"),
+func (Proxy) Facts() telemetry.Facts {
+	return telemetry.Facts{
+		Plane: "Istio, Envoy's counters", Counted: envoy.Counted(), Arms: []string{clusterTag}, RetriesStay: true, Unreachable: true,
+		Caveat: "Istio's proxies leave these counters out unless proxyStatsMatcher (annotation sidecar.istio.io/statsInclusionPrefixes) has cluster.outbound; " +
+			"an Envoy with a bootstrap of its own needs the stats_tag {tag_name: cluster_name, regex: '^cluster(\\.(.+);)'}, because Envoy's own tag ends at the first dot of a host name",
+		Sources: append(envoy.Sources(), "istio/istio tools/packaging/common/envoy_bootstrap.json (stats_tags)", "istio/istio pilot/pkg/networking/core/cluster_builder.go (AltStatName ends with ;)"),
 	}
-	if p.Stock {
-		f.Plane, f.Arms = "Istio, a stock Envoy's counters", []string{"envoy_cluster_name"}
-		f.Caveat = "the bootstrap needs a stats_tag envoy.cluster_name with the pattern ^cluster(\\.(.+?);?)\\.[^.;]*$ or Istio's own: the default one ends at the first dot of outbound|80||checkout.shop.svc.cluster.local"
-	}
-	return f
 }
 
-// Names are the clusters that Istio makes of a Service's port: of a subset too, if there is one. Istio ends the name in
-// its statistics with a semicolon, so that the dots of the host name do not end it; its own tags take that away.
-func (p Proxy) Names(b telemetry.Backend) ([]string, error) {
+// Names are the clusters that Istio makes of a Service's port, or of a subset of it.
+func (Proxy) Names(b telemetry.Backend) ([]string, error) {
 	if err := envoy.NeedService(b); err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("outbound|%d|%s|%s.%s.svc.cluster.local", b.Port, b.Subset, b.Service, b.Namespace)
-	if p.Stock {
-		return []string{name, name + ";"}, nil
-	}
-	return []string{name}, nil
+	return []string{fmt.Sprintf("outbound|%d|%s|%s.%s.svc.cluster.local", b.Port, b.Subset, b.Service, b.Namespace)}, nil
 }
 
 // Query returns the query for a signal.
 func (p Proxy) Query(a telemetry.Ask) (telemetry.Query, error) {
-	plane := envoy.Plane{Facts: p.Facts()}
-	if !p.Stock {
-		plane.Tags = envoy.Tags{Cluster: []string{"cluster_name"}, Code: "response_code"}
-	}
-	return plane.Query(a)
+	tags := envoy.Tags{Cluster: []string{clusterTag}, Code: "response_code", Derived: []string{"envoy_cluster_name"}}
+	return envoy.Plane{Facts: p.Facts(), Tags: tags}.Query(a)
 }
 
 // ErrAmbientWithoutWaypoint says that an ambient mesh without a waypoint has no requests to count.
