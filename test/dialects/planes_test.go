@@ -102,10 +102,12 @@ func TestEnvoyPlanes(t *testing.T) {
 	}
 }
 
-// consulLabels are what Consul's stats_tags make of a cluster of a caller's proxy, with Envoy's own tag beside them.
+// consulLabels are what Consul's stats_tags make of a cluster of a caller's proxy, some of those from before 1.9 and Envoy's
+// own tag beside them.
 func consulLabels(service, subset, namespace string) string {
 	l := `local_cluster="web",consul_source_service="web",consul_destination_service="` + service + `",consul_destination_namespace="` + namespace +
-		`",consul_destination_datacenter="dc1",consul_destination_target="` + subset + service + `.` + namespace + `.dc1",envoy_cluster_name="` + service + `"`
+		`",consul_destination_datacenter="dc1",consul_destination_target="` + subset + service + `.` + namespace + `.dc1",consul_custom_hash="",consul_service="` + service +
+		`",consul_full_target="` + service + `.` + namespace + `.dc1.internal.e5b0",envoy_cluster_name="` + service + `"`
 	if subset != "" {
 		l += `,consul_destination_service_subset="` + subset + `"`
 	}

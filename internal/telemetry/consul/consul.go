@@ -25,7 +25,7 @@ var derived = []string{
 	"consul_destination_custom_hash", "consul_destination_datacenter", "consul_destination_routing_type", "consul_destination_trust_domain",
 	"consul_destination_target", "consul_destination_full_target", "consul_destination_partition",
 	"consul_custom_hash", "consul_service_subset", "consul_service", "consul_namespace", "consul_datacenter", "consul_routing_type",
-	"consul_trust_domain", "consul_target", "consul_full_target", "envoy_cluster_name",
+	"consul_trust_domain", "consul_target", "consul_full_target",
 }
 
 // Facts are what the proxies of callers count.

@@ -15,7 +15,7 @@ type Tags struct {
 	Cluster []string
 	// Code is the label of the response code, where it is not Envoy's own.
 	Code string
-	// Derived are further labels that differ between clusters; they say nothing of who was scraped.
+	// Derived are further labels that differ between clusters, besides Envoy's own; they say nothing of who was scraped.
 	Derived []string
 }
 

@@ -131,7 +131,7 @@ func (Proxy) Names(b telemetry.Backend) ([]string, error) {
 
 // Query returns the query for a signal.
 func (p Proxy) Query(a telemetry.Ask) (telemetry.Query, error) {
-	tags := envoy.Tags{Cluster: []string{clusterTag}, Code: "response_code", Derived: []string{"envoy_cluster_name"}}
+	tags := envoy.Tags{Cluster: []string{clusterTag}, Code: "response_code"}
 	return envoy.Plane{Facts: p.Facts(), Tags: tags}.Query(a)
 }
 
