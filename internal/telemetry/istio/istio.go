@@ -3,7 +3,6 @@
 package istio
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +54,7 @@ func (d Dialect) Facts() telemetry.Facts {
 	case Source, Waypoint:
 		f.Arms = []string{"destination_service_namespace", "destination_service_name"}
 		f.Mirrors, f.Unreachable = telemetry.MirrorsApart, true
-		f.Caveat = "code 0 (the client went away) counts neither way"
+		f.Caveat = "code 0 (the client went away) counts neither way; an ambient mesh without a waypoint counts connections only"
 		if d.Reporter == Source {
 			f.Controllers = []string{"istio.io/gateway-controller"}
 		}
@@ -134,6 +133,3 @@ func (p Proxy) Query(a telemetry.Ask) (telemetry.Query, error) {
 	tags := envoy.Tags{Cluster: []string{clusterTag}, Code: "response_code"}
 	return envoy.Plane{Facts: p.Facts(), Tags: tags}.Query(a)
 }
-
-// ErrAmbientWithoutWaypoint says that an ambient mesh without a waypoint has no requests to count.
-var ErrAmbientWithoutWaypoint = errors.New("without a waypoint an ambient mesh counts connections only: give the Service one with the label istio.io/use-waypoint")

@@ -2,7 +2,7 @@
 package traefik
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	"slipway.dev/slipway/internal/telemetry"
@@ -40,7 +40,7 @@ func (Dialect) Facts() telemetry.Facts {
 // Names are <namespace>-<Service>, which is how Traefik writes them.
 func (Dialect) Names(b telemetry.Backend) ([]string, error) {
 	if b.Namespace == "" || b.Service == "" {
-		return nil, fmt.Errorf("name a backend for Traefik: namespace and Service must be known")
+		return nil, errors.New("name a backend for Traefik: namespace and Service must be known")
 	}
 	return []string{b.Namespace + "-" + b.Service}, nil
 }
