@@ -14,6 +14,8 @@ type Dialect interface {
 // Ask is what a dialect makes a query from.
 type Ask struct {
 	Signal Signal
+	// View is what is to be counted one of; UnknownView for what the dialect prefers.
+	View View
 	// Canary and Stable are the names that the data plane gives to the arms' backends. Several names are alternatives
 	// that it may use at different times; their traffic is added.
 	Canary, Stable []string
