@@ -19,7 +19,7 @@ func aRelease(change ...func(*v1alpha1.CanaryRelease)) *v1alpha1.CanaryRelease {
 		Spec: v1alpha1.CanaryReleaseSpec{
 			TargetRef:  v1alpha1.TargetReference{Kind: v1alpha1.TargetDeployment, Name: "checkout"},
 			ServiceRef: v1alpha1.ServiceReference{Name: "checkout"},
-			RouteRefs:  []v1alpha1.RouteReference{{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute", Name: "checkout"}},
+			RouteRefs:  []v1alpha1.RouteReference{{Group: new("gateway.networking.k8s.io"), Kind: "HTTPRoute", Name: "checkout"}},
 			Steps:      []v1alpha1.Step{{WeightPercent: 5}, {WeightPercent: 50, Hold: new(true)}},
 		},
 	}

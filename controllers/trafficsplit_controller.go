@@ -18,6 +18,7 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
 // conflictRetry is when to look again after somebody else wrote first. The event of their write is on its way.
@@ -132,6 +133,9 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 
 func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {
 	out := splitRoute{ref: ref}
+	if fieldOrHTTPRoute(ref.Kind) != httpRouteKind.Kind {
+		return out, nil
+	}
 	key := types.NamespacedName{Namespace: split.Namespace, Name: ref.Name}
 	route := newHTTPRoute()
 	if err := r.cache.Get(ctx, key, route); err != nil {
@@ -143,7 +147,8 @@ func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha
 		return out, err
 	}
 	out.controllers = classes.Controllers()
-	out.refusal = traffic.Require(httpRouter, traffic.Observed{Controllers: out.controllers}, traffic.WeightedBackends)
+	out.refusal = traffic.Require(gatewayapi.Router{}, traffic.Seen{Target: route, Observed: traffic.Observed{Controllers: out.controllers}},
+		traffic.Intent{Splits: []traffic.Split{traffic.SplitOf(split, ref)}})
 	out.contestedBy = r.contest.by(key, r.clock.Now())
 	return out, nil
 }

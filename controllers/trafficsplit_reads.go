@@ -49,7 +49,7 @@ func indexTraffic(ctx context.Context, indexer client.FieldIndexer) error {
 func splitRouteNames(split *v1alpha1.TrafficSplit) []string {
 	var out []string
 	for _, ref := range split.Spec.RouteRefs {
-		if !slices.Contains(out, ref.Name) {
+		if fieldOrHTTPRoute(ref.Kind) == httpRouteKind.Kind && !slices.Contains(out, ref.Name) {
 			out = append(out, ref.Name)
 		}
 	}
@@ -91,6 +91,9 @@ func composeNamespace(ctx context.Context, reader client.Reader, namespace strin
 			continue
 		}
 		for _, ref := range split.Spec.RouteRefs {
+			if fieldOrHTTPRoute(ref.Kind) != httpRouteKind.Kind {
+				continue
+			}
 			wishes = append(wishes, traffic.Wish{Route: ref.Name, Split: routeSplit(split, ref, split.Status.Run, backends)})
 		}
 	}

@@ -43,6 +43,9 @@ func splitRefusal(f splitFacts) *splitProblem {
 }
 
 func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
+	if r.ref.Kind != "" && r.ref.Kind != httpRouteKind.Kind {
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s %s: only HTTPRoutes are written yet", r.ref.Kind, r.ref.Name)}
+	}
 	if r.live == nil {
 		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("there is no HTTPRoute %q in this namespace; correct the name or create it", r.ref.Name)}
 	}
@@ -148,7 +151,7 @@ func readyCondition(f splitFacts, in statusInput, applied metav1.Condition) meta
 func routeStatuses(f splitFacts, in statusInput) []v1alpha1.RouteStatus {
 	out := make([]v1alpha1.RouteStatus, 0, len(f.routes))
 	for i, r := range f.routes {
-		s := v1alpha1.RouteStatus{Kind: "HTTPRoute", Name: r.ref.Name}
+		s := v1alpha1.RouteStatus{Kind: fieldOrHTTPRoute(r.ref.Kind), Name: r.ref.Name}
 		for _, old := range f.split.Status.Routes {
 			if old.Name == r.ref.Name {
 				s.Repairs, s.RepairedFrom = old.Repairs, old.RepairedFrom
@@ -181,4 +184,11 @@ func sharesText(backends []v1alpha1.WeightedBackend) string {
 		parts = append(parts, fmt.Sprintf("%s %d", b.Name, ptr.Deref(b.Weight, 0)))
 	}
 	return strings.Join(parts, ", ")
+}
+
+func fieldOrHTTPRoute(kind string) string {
+	if kind == "" {
+		return httpRouteKind.Kind
+	}
+	return kind
 }

@@ -8,6 +8,17 @@ const (
 	// SplitAnnotation on a route holds the splits that the route carries and the weights of the user's own backendRefs, in lines of
 	// words, which the admission policy can read too.
 	SplitAnnotation = "slipway.dev/split"
+	// CarriesAnnotation on an object other than an HTTPRoute holds, as JSON, what the object carries, and on one of a user's
+	// also what the user had in the places that were changed.
+	CarriesAnnotation = "slipway.dev/carries"
+	// TargetAnnotation on an object that the operator generated for a route or the Service of a mesh is that target:
+	// <kind>.<group>/<name>.
+	TargetAnnotation = "slipway.dev/target"
+	// ManagedByLabel with the value ManagedBy is on every object that the operator generated for a target.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "slipway"
+	// ControllerName is what the operator calls itself in the status of policies.
+	ControllerName = "slipway.dev/operator"
 	// StampAnnotation on an object that the operator writes names the record it was written from:
 	// <uid of the record's object>/<sequence>. It is never overwritten by a lower sequence of the same uid.
 	StampAnnotation = "slipway.dev/stamp"

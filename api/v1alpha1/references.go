@@ -9,18 +9,21 @@ type ServiceReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// RouteReference names a route in the namespace of the object that refers to it, and may pick one of its rules.
+// RouteReference names a route, or the Service of a mesh, in the namespace of the object that refers to it, and may pick
+// one of its rules.
 //
-// +kubebuilder:validation:XValidation:rule="self.group == 'gateway.networking.k8s.io' && self.kind == 'HTTPRoute'",message="routeRefs: only HTTPRoute of group gateway.networking.k8s.io is supported; set kind to HTTPRoute"
+// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? self.group == '' : false",message="kind must be HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
+// +kubebuilder:validation:XValidation:rule="!has(self.sectionName) || self.kind != 'Service'",message="sectionName: a Service has no rules to pick; name a route and its rule, or leave sectionName out"
 type RouteReference struct {
-	// group is the API group of the route. Defaults to gateway.networking.k8s.io.
+	// group is the API group of the route. Defaults to gateway.networking.k8s.io; a Service has the group "".
 	// +optional
 	// +default="gateway.networking.k8s.io"
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=253
-	Group string `json:"group,omitempty"`
+	Group *string `json:"group,omitempty"`
 
-	// kind is the kind of the route. Defaults to HTTPRoute.
+	// kind is the kind of the route: HTTPRoute, GRPCRoute, TCPRoute, TLSRoute, VirtualService, or Service for a mesh.
+	// Defaults to HTTPRoute.
 	// +optional
 	// +default="HTTPRoute"
 	// +kubebuilder:validation:MinLength=1
@@ -38,7 +41,36 @@ type RouteReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SectionName string `json:"sectionName,omitempty"`
+
+	// dataPlane is what serves the route. Auto, the default, finds out and says in status what it found; where it could be
+	// more than one, that is refused until this field says which.
+	// +optional
+	// +default="Auto"
+	DataPlane DataPlane `json:"dataPlane,omitempty"`
 }
+
+// DataPlane is what sends the traffic, and whose configuration is written.
+//
+// +kubebuilder:validation:Enum=Auto;GatewayAPI;EnvoyGateway;Istio;Linkerd;Consul;AppMesh
+type DataPlane string
+
+// The data planes.
+const (
+	// DataPlaneAuto finds out by what serves the route.
+	DataPlaneAuto DataPlane = "Auto"
+	// DataPlaneGatewayAPI writes Gateway API's routes and nothing else, for whichever implementation serves them.
+	DataPlaneGatewayAPI DataPlane = "GatewayAPI"
+	// DataPlaneEnvoyGateway writes Gateway API's routes, and a BackendTrafficPolicy for what they cannot say.
+	DataPlaneEnvoyGateway DataPlane = "EnvoyGateway"
+	// DataPlaneIstio writes VirtualServices and DestinationRules, or Gateway API's routes where those are in use.
+	DataPlaneIstio DataPlane = "Istio"
+	// DataPlaneLinkerd writes routes of a Service, and Linkerd's annotations.
+	DataPlaneLinkerd DataPlane = "Linkerd"
+	// DataPlaneConsul writes ServiceSplitter, ServiceRouter, ServiceResolver and ServiceDefaults.
+	DataPlaneConsul DataPlane = "Consul"
+	// DataPlaneAppMesh writes VirtualRouters and VirtualNodes. AWS ended the service in September 2026.
+	DataPlaneAppMesh DataPlane = "AppMesh"
+)
 
 // Duration is a length of time as Gateway API writes it (GEP-2257): up to four pairs of a whole number and
 // one of h, m, s, ms, such as 1m30s. Fractions are not allowed: write 1500ms, not 1.5s.

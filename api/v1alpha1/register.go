@@ -10,7 +10,7 @@ import (
 var GroupVersion = schema.GroupVersion{Group: "slipway.dev", Version: "v1alpha1"}
 
 var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &CanaryRelease{}, &CanaryReleaseList{}, &TrafficSplit{}, &TrafficSplitList{})
+	s.AddKnownTypes(GroupVersion, &CanaryRelease{}, &CanaryReleaseList{}, &TrafficSplit{}, &TrafficSplitList{}, &RetryPolicy{}, &RetryPolicyList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 })

@@ -9,6 +9,8 @@ const MaxWeight int32 = 1_000_000
 // TrafficSplitSpec says: of what the routes send to this Service, send these shares elsewhere.
 //
 // +kubebuilder:validation:XValidation:rule="self.backends.exists(b, b.weight > 0)",message="backends: at least one weight must be above 0; a split of zeros would answer every request with an error"
+// +kubebuilder:validation:XValidation:rule="!has(self.mirror) || self.mirror.backend != self.serviceRef.name",message="mirror.backend: the Service of serviceRef gets the requests themselves; name another Service for their copies"
+// +kubebuilder:validation:XValidation:rule="self.routeRefs.all(r, !(r.kind in ['TCPRoute', 'TLSRoute'])) || (!has(self.matches) && !has(self.mirror) && !has(self.affinity))",message="matches, mirror and affinity read HTTP, which a TCPRoute or TLSRoute does not; take them out, or give those routes a TrafficSplit of their own"
 type TrafficSplitSpec struct {
 	// serviceRef is the Service whose traffic is split. Rules that do not send to it are left alone.
 	// +required
@@ -26,8 +28,122 @@ type TrafficSplitSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:MaxItems=16
 	Backends []WeightedBackend `json:"backends,omitempty"`
+
+	// matches send requests to one backend whatever the weights are: the first whose conditions all hold decides. Each
+	// becomes a rule of the route, of which Gateway API allows 16. Absent: weights decide for every request.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Matches []TrafficMatch `json:"matches,omitempty"`
+
+	// mirror sends copies of requests to a backend and throws its answers away. Absent: nothing is copied.
+	// +optional
+	Mirror TrafficMirror `json:"mirror,omitzero"`
+
+	// affinity keeps a user on the backend that they got, by a cookie. Absent: weights decide for each request anew.
+	// +optional
+	Affinity TrafficAffinity `json:"affinity,omitzero"`
+}
+
+// TrafficMatch sends the requests that it describes to one backend.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.headers) || has(self.cookies)",message="matches: give headers or cookies; a match without a condition would take every request"
+type TrafficMatch struct {
+	// backend is the Service in the same namespace that gets these requests.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Backend string `json:"backend,omitempty"`
+
+	// headers are headers that the request must have, all of them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Headers []HeaderCondition `json:"headers,omitempty"`
+
+	// cookies are cookies that the request must have, all of them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Cookies []CookieCondition `json:"cookies,omitempty"`
+}
+
+// HeaderCondition is a header with exactly one value.
+type HeaderCondition struct {
+	// name is the name of the header; upper and lower case are the same.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$`
+	Name string `json:"name,omitempty"`
+
+	// value is the whole value of the header.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Value string `json:"value,omitempty"`
+}
+
+// CookieCondition is a cookie with exactly one value.
+type CookieCondition struct {
+	// name is the name of the cookie, in the same case.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$`
+	Name string `json:"name,omitempty"`
+
+	// value is the whole value of the cookie, without spaces, commas, semicolons, quotes and backslashes.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^[!#-+\--:<-\[\]-~]+$`
+	Value string `json:"value,omitempty"`
+}
+
+// TrafficMirror sends copies of requests to a backend.
+type TrafficMirror struct {
+	// backend is the Service in the same namespace that gets the copies.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Backend string `json:"backend,omitempty"`
+
+	// percent is how many of 100 requests are copied, from 1 to 100. Absent means 100.
+	// +optional
+	// +default=100
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent,omitempty"`
+}
+
+// TrafficAffinity keeps a user on the backend that they got.
+type TrafficAffinity struct {
+	// cookie is what the user is known by.
+	// +required
+	Cookie AffinityCookie `json:"cookie,omitzero"`
+}
+
+// AffinityCookie is the cookie that says which backend a user got.
+type AffinityCookie struct {
+	// name is the name of the cookie. The operator chooses its value.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$`
+	Name string `json:"name,omitempty"`
+
+	// maxAge is how long a user stays, from their first answer on. Absent: until their browser ends its session.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxAge: must be 1s or longer; leave it out for a cookie that ends with the browser's session"
+	MaxAge Duration `json:"maxAge,omitempty"`
 }
 
 // WeightedBackend is a Service and its part of the traffic.
@@ -86,11 +202,11 @@ type SplitRun struct {
 	// +kubebuilder:validation:Minimum=0
 	Generation *int64 `json:"generation,omitempty"`
 
-	// backends are what the routes are to carry now.
+	// backends are what the routes are to carry now. Those that leave are among them.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	Backends []WeightedBackend `json:"backends,omitempty"`
 
 	// appliedAt is when these backends were first seen applied on every route; absent: not yet.
@@ -111,6 +227,10 @@ type RouteStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
+
+	// dataPlane is what was found to serve the route, or what routeRefs says.
+	// +optional
+	DataPlane DataPlane `json:"dataPlane,omitempty"`
 
 	// controllerName is the Gateway API implementation that serves the route, as it calls itself.
 	// +optional

@@ -45,10 +45,10 @@ func TestCanaryReleaseRules(t *testing.T) {
 			reject:    "spec: {serviceRef: null}",
 			wantField: "spec.serviceRef", wantSays: "Required",
 		},
-		"only an HTTPRoute of Gateway API is a route": {
-			accept:    "spec: {routeRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: a}]}",
-			reject:    "spec: {routeRefs: [{group: networking.istio.io, kind: VirtualService, name: a}]}",
-			wantField: "spec.routeRefs[0]", wantSays: "set kind to HTTPRoute",
+		"only what has routes is a route": {
+			accept:    "spec: {routeRefs: [{group: networking.istio.io, kind: VirtualService, name: a}]}",
+			reject:    "spec: {routeRefs: [{group: networking.istio.io, kind: Gateway, name: a}]}",
+			wantField: "spec.routeRefs[0]", wantSays: "kind must be HTTPRoute",
 		},
 		"at least one route": {
 			accept:    "spec: {routeRefs: [{name: a, sectionName: pay}]}",
@@ -265,7 +265,7 @@ func TestCanaryReleaseDefaults(t *testing.T) {
 	spec := v1alpha1.CanaryReleaseSpec{
 		TargetRef:      v1alpha1.TargetReference{Kind: v1alpha1.TargetDeployment, Name: "checkout"},
 		ServiceRef:     v1alpha1.ServiceReference{Name: "checkout"},
-		RouteRefs:      []v1alpha1.RouteReference{{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute", Name: "checkout"}},
+		RouteRefs:      []v1alpha1.RouteReference{{Group: new("gateway.networking.k8s.io"), Kind: "HTTPRoute", Name: "checkout", DataPlane: "Auto"}},
 		Steps:          []v1alpha1.Step{{WeightPercent: 10}},
 		Canary:         canary,
 		Analysis:       analysis,

@@ -33,6 +33,15 @@ spec:
   routeRefs: [{name: search}]
   backends: [{name: search, weight: 90}, {name: search-next, weight: 10}]
 `
+	plainPolicy = `
+apiVersion: slipway.dev/v1alpha1
+kind: RetryPolicy
+metadata: {name: search, namespace: default}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: search}]
+  retries: 2
+  triggers: [ConnectFailure]
+`
 )
 
 // rule is something that the API server checks. Accept and reject are merge patches, as YAML, for the plain object: the

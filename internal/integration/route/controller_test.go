@@ -106,7 +106,7 @@ func (w world) split(name string, backends ...v1alpha1.WeightedBackend) *v1alpha
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
 		Spec: v1alpha1.TrafficSplitSpec{
 			ServiceRef: v1alpha1.ServiceReference{Name: "checkout"},
-			RouteRefs:  []v1alpha1.RouteReference{{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute", Name: "shop"}},
+			RouteRefs:  []v1alpha1.RouteReference{{Group: new("gateway.networking.k8s.io"), Kind: "HTTPRoute", Name: "shop"}},
 			Backends:   backends,
 		},
 	}

@@ -171,7 +171,7 @@ func TestOffers(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := traffic.Require(HTTPRoute{}, traffic.Observed{Controllers: tc.controllers}, traffic.WeightedBackends)
+			err := traffic.Require(Router{}, traffic.Seen{Target: routeWith(t, `[]`), Observed: traffic.Observed{Controllers: tc.controllers}}, intentOf(canarySplit(1, 9, 1)))
 			var unsupported *traffic.UnsupportedError
 			if errors.As(err, &unsupported) != (tc.wantNamed != "") {
 				t.Fatalf("err = %v", err)

@@ -2,28 +2,84 @@ package gatewayapi
 
 import (
 	"reflect"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/traffic"
 )
 
-// routeKind is the kind of route that this package translates into.
+// routeKind is the kind of route that HTTPRoute translates into.
 const routeKind = "HTTPRoute"
 
-// HTTPRoute is the Router for Gateway API's HTTPRoute.
-type HTTPRoute struct{}
+// group is Gateway API's group.
+const group = "gateway.networking.k8s.io"
 
-var _ traffic.Router = HTTPRoute{}
+// Router is the router for Gateway API's routes by themselves, whichever implementation serves them.
+type Router struct{}
 
-// Name is the kind of the route.
-func (HTTPRoute) Name() string { return routeKind }
+var _ traffic.Router = Router{}
 
-// Capabilities are what an HTTPRoute can say.
-func (HTTPRoute) Capabilities() []traffic.Capability {
-	return []traffic.Capability{traffic.WeightedBackends}
+// DataPlane is the name by which users choose it.
+func (Router) DataPlane() v1alpha1.DataPlane { return v1alpha1.DataPlaneGatewayAPI }
+
+// Takes says whether the kind is one of Gateway API's routes.
+func (Router) Takes(target schema.GroupKind) bool {
+	return target == schema.GroupKind{Group: group, Kind: routeKind}
 }
+
+// Reads are the kinds that it wants to see beside a route: none.
+func (Router) Reads(schema.GroupKind) []schema.GroupVersionKind { return nil }
+
+// Serves says whether an implementation that is known serves the route.
+func (Router) Serves(seen traffic.Seen) (string, bool) {
+	if _, err := (Router{}).Offers(seen); err != nil {
+		return "", false
+	}
+	return "controllerName " + strings.Join(seen.Controllers, ", "), true
+}
+
+// Capabilities are what a route can say.
+func (Router) Capabilities(schema.GroupKind) []traffic.Capability {
+	return []traffic.Capability{traffic.SplitOfRule, traffic.WeightedBackends}
+}
+
+// Carried is what the route's annotation says that it carries.
+func (Router) Carried(seen traffic.Seen) traffic.Intent {
+	return traffic.Intent{Splits: Carried(seen.Target)}
+}
+
+// Render returns the route as it is to be.
+func (r Router) Render(seen traffic.Seen, intent traffic.Intent) (traffic.Rendering, error) {
+	if err := traffic.Require(r, seen, intent); err != nil {
+		return traffic.Rendering{}, err
+	}
+	route, err := HTTPRoute{}.Render(seen.Target, intent)
+	if err != nil {
+		return traffic.Rendering{}, err
+	}
+	return traffic.Rendering{Patched: []*unstructured.Unstructured{route}}, nil
+}
+
+// Applied says whether the route carries every split of the intent and the data plane does it.
+func (Router) Applied(seen traffic.Seen, intent traffic.Intent) traffic.Verdict {
+	for _, s := range intent.Splits {
+		if v := (HTTPRoute{}).Applied(seen.Target, s, seen.Observed); v.State != traffic.True {
+			return v
+		}
+	}
+	return yes
+}
+
+// Restore returns the route as its user wrote it.
+func (r Router) Restore(seen traffic.Seen) (traffic.Rendering, error) {
+	return r.Render(seen, traffic.Intent{})
+}
+
+// HTTPRoute renders HTTPRoutes.
+type HTTPRoute struct{}
 
 // Carried returns the splits that the route carries according to its annotation. Their Created is not known.
 func Carried(route *unstructured.Unstructured) []traffic.Split {
