@@ -57,13 +57,14 @@ func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
 		}
 		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %q sends to Service %q; name it in backendRefs or correct spec.serviceRef", where, r.ref.Name, split.Service)}
 	}
-	if len(r.controllers) == 0 {
+	unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal)
+	switch {
+	case !ok:
+		return nil
+	case len(r.controllers) == 0:
 		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("no data plane serves HTTPRoute %q: no Gateway of its parentRefs has a GatewayClass with a controller; correct parentRefs, or create the Gateway", r.ref.Name)}
 	}
-	if unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal); ok {
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %q: %s; give it a Gateway of a data plane that does", r.ref.Name, unsupported)}
-	}
-	return nil
+	return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %q: %s; give it a Gateway of a data plane that does", r.ref.Name, unsupported)}
 }
 
 func splitStatus(f splitFacts, in statusInput) v1alpha1.TrafficSplitStatus {
