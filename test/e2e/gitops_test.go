@@ -98,7 +98,7 @@ func newRepository(tb testing.TB, tool gitTool) *repository {
 			s.Fatalf("sync: %v", err)
 		}
 	}})
-	r.commit(plan{steps: holdFirst, keep: "10m"}.manifest())
+	r.commit(plan{keep: "10m"}.manifest())
 	return r
 }
 
@@ -144,7 +144,10 @@ func (r *repository) story() {
 	r.syncNew(deployment("shop", good("v2")))
 	r.awaitState("a canary that starts", usual, func(cr *v1alpha1.CanaryRelease) bool { return cr.Status.Stage == "Preparing" })
 	r.wantStage("held, until promotion")
-	r.awaitHold("1/2")
+	r.awaitShare()
+	r.wantStage("held, until promotion")
+	r.annotate(v1alpha1.RequestPause)
+	r.awaitReason(usual, v1alpha1.ReasonPaused)
 	r.wantStage("waits for a person, paused")
 	r.wantSyncChangesNothing()
 	r.wantNotMine()
@@ -156,28 +159,36 @@ func (r *repository) story() {
 
 	r.pushed = r.releases.len()
 	r.annotate(v1alpha1.RequestRetry)
-	r.awaitHold("1/2")
-	r.wantStage("waits for a person, paused")
+	r.awaitShare()
+	r.wantStage("held, until promotion")
 	r.pushed = r.releases.len()
 	r.annotate(v1alpha1.RequestPromote)
 	r.seeStage("promotion rolls", "PromotionRolling")
 	r.awaitPromoted()
 	r.wantStage("`Idle`, promoted")
 
-	broken := plan{steps: holdFirst}.manifest()
+	broken := plan{keep: "10m"}.manifest()
 	mustSet(broken, "nowhere", "spec", "serviceRef", "name")
 	r.syncNew(broken, deployment("shop", good("v3")))
 	r.awaitState("refusal", usual, func(cr *v1alpha1.CanaryRelease) bool {
 		return is(cr.Status.Conditions, v1alpha1.ConditionStalled) && reason(cr) == v1alpha1.ReasonServiceNotFound
 	})
 	r.wantStage("refused, or suspended before it began (`Stalled`)")
-	r.syncNew(plan{steps: holdFirst}.manifest(), deployment("shop", good("v2")))
+	r.syncNew(plan{keep: "10m"}.manifest(), deployment("shop", good("v2")))
 	r.until("end of the release that Git took back", long, func() (bool, string) {
 		cr := r.current()
 		return is(cr.Status.Conditions, v1alpha1.ConditionReady) && !r.shop().Spec.Paused, describe(cr)
 	})
 	r.wantStage("`Idle`, before")
 	r.audit.end()
+}
+
+// awaitShare waits until the canary has the share of the first step.
+func (r *repository) awaitShare() {
+	r.Helper()
+	r.awaitState("share of the first step", long, func(cr *v1alpha1.CanaryRelease) bool {
+		return cr.Status.Stage == "Judging" && cr.Status.Weight == "20%"
+	})
 }
 
 // undonePromotion has a person abort when pods of the change serve already, and the tool sync while the old template is
