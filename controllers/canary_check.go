@@ -2,12 +2,14 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -50,7 +52,7 @@ func (r *CanaryReconciler) contest(ctx context.Context, w *world) error {
 	for i := range list.Items {
 		if other := &list.Items[i]; other.UID != w.cr.UID && olderRelease(other, w.cr) {
 			w.contested = true
-			w.refuse(v1alpha1.ReasonTargetConflict, fmt.Sprintf("spec.targetRef: CanaryRelease %q is older and already releases Deployment %q; delete one of the two",
+			w.refuse(v1alpha1.ReasonTargetConflict, fmt.Sprintf("spec.targetRef: CanaryRelease %q is older and already releases Deployment %q; delete one of the two or name another Deployment",
 				other.Name, w.cr.Spec.TargetRef.Name))
 			return nil
 		}
@@ -67,9 +69,6 @@ func olderRelease(a, b *v1alpha1.CanaryRelease) bool {
 
 // preflight looks at what the canary would meet in the namespace. It is read live: only a release that begins needs it.
 func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
-	if refusal := r.Judge.refusal(w); refusal != "" {
-		w.refuse(release.Refused, "the API server refuses the canary: "+refusal)
-	}
 	in := workload.PreflightFacts{
 		Release: w.cr, Deployment: w.target, Service: w.service, Held: w.target.Spec.Template, Stable: w.target.Spec.Template,
 	}
@@ -87,7 +86,38 @@ func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
 	for _, refusal := range workload.Preflight(in) {
 		w.refuse(release.Reason(refusal.Reason), refusal.Message)
 	}
+	if err := r.tryTwin(ctx, w); err != nil {
+		return err
+	}
 	return r.findUncovered(ctx, w)
+}
+
+// tryTwin asks the API server whether it would take the canary as its first step makes it: a quota, a policy or a webhook
+// may stand against it. Nothing has been written yet.
+func (r *CanaryReconciler) tryTwin(ctx context.Context, w *world) error {
+	if w.run.Checked || len(w.refusals) > 0 || w.twin != nil || len(w.plan.Steps) == 0 {
+		return nil
+	}
+	first := release.Want{Twin: true, TwinPercent: w.plan.Steps[0].WeightPercent}
+	err := r.Store.Try(ctx, workload.Twin(w.cr, w.target, w.target.Spec.Template, w.label, w.wantedTwinPods(first)))
+	if why, refused := refusedByServer(err); refused {
+		w.refuse(release.Refused, fmt.Sprintf("spec.template of Deployment %q: the API server does not take it as canary %q: %s; correct the template, or what stands against it",
+			w.target.Name, w.twinName(), why))
+		return nil
+	}
+	return err
+}
+
+// refusedByServer is what the API server says against an object itself. Such an answer is the user's to act on.
+func refusedByServer(err error) (why string, refused bool) {
+	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+		return "", false
+	}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Message, true
+	}
+	return err.Error(), true
 }
 
 func (r *CanaryReconciler) findUncovered(ctx context.Context, w *world) error {

@@ -89,7 +89,7 @@ const refusalPause = 30 * time.Second
 
 // lookAgain is when what was refused may have been put right without an event.
 func (w *world) lookAgain() time.Duration {
-	if len(w.refusals) == 0 {
+	if len(w.refusals) == 0 && w.twinRefusal == "" {
 		return 0
 	}
 	return refusalPause

@@ -41,8 +41,10 @@ type world struct {
 	// label tells the twin's pods from stable's.
 	label    string
 	twinSays workload.TwinFacts
-	refusals []release.Refusal
-	sources  sources
+	// twinRefusal is what the API server said against the twin when it was last written.
+	twinRefusal string
+	refusals    []release.Refusal
+	sources     sources
 	// contested says that the Deployment is another release's.
 	contested bool
 	// uncovered are objects that cover stable's pods and not the canary's, as far as knowsUncovered.
@@ -64,6 +66,7 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 		return nil, err
 	}
 	w.identify()
+	w.twinRefusal = r.Judge.refusal(w)
 	return w, r.check(ctx, w)
 }
 

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -346,11 +345,12 @@ func (b *Bench) refused(w *world, err error) error {
 		}
 		return nil
 	}
-	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+	why, refused := refusedByServer(err)
+	if !refused {
 		return err
 	}
 	if hearsEvidence(w.run.Stage) {
-		b.hearing(w).refusal = err.Error()
+		b.hearing(w).refusal = why
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -117,6 +118,9 @@ func (w *world) twinFacts() release.TwinFacts {
 		// What the pods of another template say is no fact about this one.
 		f.CrashLooping, f.Failed, f.NotAdmitted = false, false, false
 	}
+	if w.twinRefusal != "" {
+		f.NotAdmitted, f.Trouble = true, w.twinRefusal
+	}
 	return f
 }
 
@@ -141,7 +145,7 @@ func (w *world) trafficFacts() release.TrafficFacts {
 	f := release.TrafficFacts{Exists: true, CanaryShare: carriesCanary(s, w.twinName())}
 	if !metav1.IsControlledBy(s, w.cr) {
 		f.Refused, f.RefusedReason = true, v1alpha1.ReasonRouteConflict
-		f.Message = "TrafficSplit " + s.Name + " exists and is not this release's; rename one of them"
+		f.Message = fmt.Sprintf("there is a TrafficSplit %q that does not belong to CanaryRelease %q, which needs the name; rename or delete it", s.Name, w.cr.Name)
 		return f
 	}
 	current := ptr.Deref(s.Status.ObservedGeneration, 0) == s.Generation && s.DeletionTimestamp.IsZero()

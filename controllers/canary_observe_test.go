@@ -122,3 +122,16 @@ func TestARecordThatCannotBeReadIsLostAndKeepsItsSequence(t *testing.T) {
 		t.Errorf("a lost record led to %+v", next)
 	}
 }
+
+// Where the API server does not take the canary, there is no Deployment whose state could say so.
+func TestACanaryThatTheAPIServerRefusesIsSaid(t *testing.T) {
+	w := aWorld()
+	w.twin, w.twinRefusal = nil, `deployments.apps "checkout-canary" is forbidden: exceeded quota`
+	got := w.twinFacts()
+	if !got.NotAdmitted || got.Trouble != w.twinRefusal {
+		t.Errorf("not admitted %t, trouble %q; want the API server's words", got.NotAdmitted, got.Trouble)
+	}
+	if w.lookAgain() == 0 {
+		t.Error("nobody looks again, though nothing that is watched may change")
+	}
+}

@@ -30,7 +30,7 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 		name = "default"
 	}
 	if !slices.Contains(r.Endpoints, name) {
-		w.refuse(v1alpha1.ReasonPrometheusNotConfigured, fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s",
+		w.refuse(v1alpha1.ReasonPrometheusNotConfigured, fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s; name one of them, or have it added there",
 			name, strings.Join(r.Endpoints, ", ")))
 		return nil
 	}
@@ -100,7 +100,7 @@ func routeProblem(route *unstructured.Unstructured, cr *v1alpha1.CanaryRelease, 
 	if ref.SectionName != "" {
 		return fmt.Sprintf("rule %q of HTTPRoute %q does not send to Service %q; name the Service in its backendRefs or correct sectionName", ref.SectionName, ref.Name, cr.Spec.ServiceRef.Name)
 	}
-	return fmt.Sprintf("no rule of HTTPRoute %q sends to Service %q; name it in backendRefs or correct serviceRef", ref.Name, cr.Spec.ServiceRef.Name)
+	return fmt.Sprintf("no rule of HTTPRoute %q sends to Service %q; name it in backendRefs or correct spec.serviceRef", ref.Name, cr.Spec.ServiceRef.Name)
 }
 
 // needsArms says that something is measured by the data plane.

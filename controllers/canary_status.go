@@ -161,10 +161,10 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	c := conditionWriter{conditions: &s.Conditions, generation: w.cr.Generation, now: metav1.NewTime(r.Now())}
 	reason, message := string(d.Reason), d.Detail
 	is := readiness(w, d)
-	if len(w.refusals) > 0 {
-		c.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, string(w.refusals[0].Reason), w.refusals[0].Message)
+	if refusal, refused := w.firstRefusal(); refused {
+		c.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, string(refusal.Reason), refusal.Message)
 		if d.Next.Stage == release.Idle && is == ready {
-			is, reason, message = stalled, string(w.refusals[0].Reason), w.refusals[0].Message
+			is, reason, message = stalled, string(refusal.Reason), refusal.Message
 		}
 	} else {
 		c.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the release can be run as it is written")
@@ -176,6 +176,15 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	if w.knowsUncovered || d.Next.Stage == release.Idle {
 		c.when(conditionNotCovered, len(w.uncovered) > 0, conditionNotCovered, "these cover stable's pods and not the canary's: "+joined(w.uncovered))
 	}
+}
+
+// firstRefusal is why the spec cannot be followed, by what the release looked at itself, then by its split.
+func (w *world) firstRefusal() (release.Refusal, bool) {
+	if len(w.refusals) > 0 {
+		return w.refusals[0], true
+	}
+	t := w.trafficFacts()
+	return release.Refusal{Reason: t.RefusedReason, Message: t.Message}, t.Refused
 }
 
 func boolStatus(b bool) metav1.ConditionStatus {

@@ -30,11 +30,12 @@ type statusInput struct {
 // splitRefusal is the first thing in the spec that cannot be followed, or nil.
 func splitRefusal(f splitFacts) *splitProblem {
 	if c := f.conflict; c != nil {
-		return &splitProblem{reasonConflicted, fmt.Sprintf("TrafficSplit %s is older and already splits the traffic to Service %s in HTTPRoute %s",
+		return &splitProblem{reasonConflicted, fmt.Sprintf("spec.routeRefs: TrafficSplit %q is older and already splits the traffic to Service %q in HTTPRoute %q; remove one of the two, or give them different rules by sectionName",
 			c.Holder, c.Service, c.Route)}
 	}
-	for _, r := range f.routes {
+	for i, r := range f.routes {
 		if p := routeRefusal(f, r); p != nil {
+			p.message = fmt.Sprintf("spec.routeRefs[%d]: %s", i, p.message)
 			return p
 		}
 	}
@@ -46,20 +47,24 @@ func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
 		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s %s: only HTTPRoutes are written yet", r.ref.Kind, r.ref.Name)}
 	}
 	if r.live == nil {
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("HTTPRoute %s does not exist", r.ref.Name)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("there is no HTTPRoute %q in this namespace; correct the name or create it", r.ref.Name)}
 	}
 	split := routeSplit(f.split, r.ref, f.split.Status.Run, nil)
 	if !gatewayapi.Sends(r.live, split) {
 		where := "no rule"
 		if r.ref.SectionName != "" {
-			where = fmt.Sprintf("no rule with the name %s", r.ref.SectionName)
+			where = fmt.Sprintf("no rule with the name %q", r.ref.SectionName)
 		}
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %s sends to Service %s", where, r.ref.Name, split.Service)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %q sends to Service %q; name it in backendRefs or correct spec.serviceRef", where, r.ref.Name, split.Service)}
 	}
-	if unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal); ok {
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %s: %s", r.ref.Name, unsupported)}
+	unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal)
+	switch {
+	case !ok:
+		return nil
+	case len(r.controllers) == 0:
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("no data plane serves HTTPRoute %q: no Gateway of its parentRefs has a GatewayClass with a controller; correct parentRefs, or create the Gateway", r.ref.Name)}
 	}
-	return nil
+	return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %q: %s; give it a Gateway of a data plane that does", r.ref.Name, unsupported)}
 }
 
 func splitStatus(f splitFacts, in statusInput) v1alpha1.TrafficSplitStatus {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -34,6 +35,7 @@ var operatorLabels = client.MatchingLabels{"app.kubernetes.io/name": "slipway", 
 // cluster is what all scenarios share.
 type cluster struct {
 	client.WithWatch
+	config   *rest.Config
 	logs     kubernetes.Interface
 	gateways map[string]string // URL by the name of the Gateway
 }
@@ -50,7 +52,7 @@ func connect(ctx context.Context) (*cluster, error) {
 			return nil, err
 		}
 	}
-	c := &cluster{gateways: map[string]string{}}
+	c := &cluster{config: config, gateways: map[string]string{}}
 	if c.WithWatch, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}

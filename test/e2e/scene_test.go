@@ -31,6 +31,8 @@ type setting struct {
 	rate    int    // requests per second
 	rules   string // of the route
 	first   version
+	// apply brings a manifest into the cluster; nil is s.apply.
+	apply func(*scene, *unstructured.Unstructured)
 }
 
 // scene is one user's shop in a namespace of its own, with a hostname of its own.
@@ -61,15 +63,18 @@ func newScene(tb testing.TB, with setting) *scene {
 	if with.first.name == "" {
 		with.first = good("v1")
 	}
+	if with.apply == nil {
+		with.apply = (*scene).apply
+	}
 	name := "e2e-" + random()
 	s := &scene{TB: tb, news: newNews(), namespace: name, gateway: with.gateway, host: name + ".example"}
 	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"slipway-e2e": "true"}}})
 	s.keepJournals(tb.Context())
 	tb.Cleanup(s.leave)
 	tb.Logf("namespace %s", name)
-	s.apply(service("shop"))
-	s.apply(deployment("shop", with.first))
-	s.apply(s.route(with.rules))
+	for _, manifest := range []*unstructured.Unstructured{service("shop"), deployment("shop", with.first), s.route(with.rules)} {
+		with.apply(s, manifest)
+	}
 	s.written = s.routeSpec()
 	s.awaitRolledOut("shop")
 	s.awaitAnswer(with.first.name)
