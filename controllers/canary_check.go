@@ -34,10 +34,20 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 	if err := r.findSources(ctx, w); err != nil {
 		return err
 	}
-	if w.run.Stage != release.Checking {
-		return nil
+	switch w.run.Stage {
+	case release.Idle:
+		// Whoever sets a release up hears at once what would stand against the first change.
+		return r.preflight(ctx, w)
+	case release.Checking:
+		if err := r.preflight(ctx, w); err != nil {
+			return err
+		}
+		return r.findUncovered(ctx, w)
+	case release.LettingThrough, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
+		release.PromotionEntering, release.PromotionRolling, release.PromotionFinishing, release.RollingBack,
+		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
-	return r.preflight(ctx, w)
+	return nil
 }
 
 // contest refuses a release of a Deployment that an older one releases already.
@@ -65,11 +75,8 @@ func olderRelease(a, b *v1alpha1.CanaryRelease) bool {
 	return a.Name < b.Name
 }
 
-// preflight looks at what the canary would meet in the namespace. It is read live: only a release that begins needs it.
+// preflight looks at what the canary would meet in the namespace. Claims are read live: few templates name any.
 func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
-	if refusal := r.Judge.refusal(w); refusal != "" {
-		w.refuse(release.Refused, "the API server refuses the canary: "+refusal)
-	}
 	in := workload.PreflightFacts{
 		Release: w.cr, Deployment: w.target, Service: w.service, Held: w.target.Spec.Template, Stable: w.target.Spec.Template,
 	}
@@ -80,14 +87,16 @@ func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
 	if err := r.listHere(ctx, w, r.Client, services, deployments); err != nil {
 		return err
 	}
-	if err := r.listHere(ctx, w, r.Live, claims); err != nil {
-		return err
+	if workload.MountsClaims(in.Held) {
+		if err := r.listHere(ctx, w, r.Live, claims); err != nil {
+			return err
+		}
 	}
 	in.Services, in.Deployments, in.Claims = services.Items, deployments.Items, claims.Items
 	for _, refusal := range workload.Preflight(in) {
 		w.refuse(release.Reason(refusal.Reason), refusal.Message)
 	}
-	return r.findUncovered(ctx, w)
+	return nil
 }
 
 func (r *CanaryReconciler) findUncovered(ctx context.Context, w *world) error {

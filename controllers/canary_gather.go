@@ -44,6 +44,8 @@ type world struct {
 	sources  sources
 	// contested says that the Deployment is another release's.
 	contested bool
+	// refusal is what the API server said against the canary, if it did; refusalSaid what of it was known before this look.
+	refusal, refusalSaid string
 	// uncovered are objects that cover stable's pods and not the canary's, as far as knowsUncovered.
 	uncovered      []string
 	knowsUncovered bool
@@ -63,6 +65,8 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 		return nil, err
 	}
 	w.identify()
+	w.refusal = r.Judge.refusal(w)
+	w.refusalSaid = w.refusal
 	return w, r.check(ctx, w)
 }
 

@@ -27,7 +27,7 @@ func (t *turn) idle() {
 func (t *turn) heldChange() {
 	target := t.seen.Target
 	switch {
-	case t.next.Stable.UID == "" && target.Mixed:
+	case t.next.Stable.UID == "" && target.Mixed && !target.StableBroken:
 		t.say(Adopting, "pods of several templates run and none is on record as stable: revision %s stays held "+
 			"until pods of one are left", target.Revision)
 	case t.halfRolled():

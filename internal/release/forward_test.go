@@ -62,8 +62,13 @@ func TestForward(t *testing.T) {
 		},
 		"Idle holds a change while nobody knows what stable is": {
 			from: Idle, run: func(r *Run) { r.Stable = Stable{} },
-			seen: all(holdsTemplate(newRevision), halfRolled, stableBroken, func(o *Observation) { o.Target.Serving = Stable{} }),
+			seen: all(holdsTemplate(newRevision), halfRolled, func(o *Observation) { o.Target.Serving = Stable{} }),
 			want: Idle, wantReason: Adopting,
+		},
+		"Idle to LettingThrough with the fix of first rollouts of which no pod ever came up": {
+			from: Idle, run: func(r *Run) { r.Stable = Stable{} },
+			seen: all(holdsTemplate(newRevision), halfRolled, stableBroken, func(o *Observation) { o.Target.Serving = Stable{} }),
+			want: LettingThrough, wantReason: LetThrough, wantTarget: LetGo,
 		},
 		"Idle holds a change while suspended": {from: Idle, plan: suspended, seen: holdsTemplate(newRevision), want: Idle, wantReason: Suspended},
 
