@@ -31,6 +31,7 @@ type setting struct {
 	rate    int    // requests per second
 	rules   string // of the route
 	first   version
+	down    bool // the first version never comes up, so nobody waits for it
 }
 
 // scene is one user's shop in a namespace of its own, with a hostname of its own.
@@ -71,8 +72,10 @@ func newScene(tb testing.TB, with setting) *scene {
 	s.apply(deployment("shop", with.first))
 	s.apply(s.route(with.rules))
 	s.written = s.routeSpec()
-	s.awaitRolledOut("shop")
-	s.awaitAnswer(with.first.name)
+	if !with.down {
+		s.awaitRolledOut("shop")
+		s.awaitAnswer(with.first.name)
+	}
 	if with.rate > 0 {
 		s.startLoad(with.rate)
 	}
