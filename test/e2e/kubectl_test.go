@@ -100,7 +100,7 @@ func (p person) kubectlOn(manifest *unstructured.Unstructured, args ...string) s
 	text, err := c.CombinedOutput()
 	have := said{"kubectl " + strings.Join(args, " "), c.ProcessState.ExitCode(), string(text)}
 	if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
-		p.Fatalf("run %s: %v", have.command, err)
+		p.Errorf("run %s: %v", have.command, err)
 	}
 	p.Logf("%s: exit status %d\n%s", have.command, have.status, have.text)
 	return have
@@ -114,8 +114,13 @@ func (p person) slipway(args ...string) said {
 
 // starts a command that goes on beside the scenario.
 func (p person) starts(args ...string) <-chan said {
-	done := make(chan said, 1)
-	go func() { done <- p.slipway(args...) }()
+	done, over := make(chan said, 1), make(chan struct{})
+	go func() {
+		defer close(over)
+		done <- p.slipway(args...)
+	}()
+	// The end of the scenario ends the command, which must not write to its log after that.
+	p.Cleanup(func() { <-over })
 	return done
 }
 
