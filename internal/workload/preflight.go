@@ -123,6 +123,10 @@ func portNames(t corev1.PodTemplateSpec) map[string]bool {
 }
 
 func refuseLabel(in PreflightFacts) []Refusal {
+	if !selects(in.Service.Spec.Selector, in.Stable.Labels) {
+		// That is what is wrong, and refuseService says it.
+		return nil
+	}
 	label, err := TwinLabel(in.Service, in.Deployment, in.Release.Spec.Canary.Label)
 	if err != nil {
 		return refuse(ReasonNoCanaryLabel, "%s", err)

@@ -59,6 +59,9 @@ func (p person) wantStatusOnOneScreen() {
 	have := p.slipway("status", "shop")
 	p.wants(have, 0, "held on revision "+p.current().Status.Revision, "stage Judging; reason WaitingForPerson", "[20% hold] 50%",
 		"weight 20% of the traffic", "evidence harm", "errors", "latency", "HTTPRoute shop: shop 80%, shop-canary 20%; applied: True", "ScalingLimited")
+	if strings.Contains(have.text, "not shown") {
+		p.Error("the status says that something cannot be shown to who may edit the namespace")
+	}
 	if n := strings.Count(have.text, "\n"); n > lines {
 		p.Errorf("the status has %d lines, and a screen %d", n, lines)
 	}

@@ -47,8 +47,8 @@ func obstacles() []app {
 	other.says = []string{`Service "everything"`, "tier=web", "add app=other-service to it"}
 
 	leaves := newApp("leaves-service")
-	set(leaves.deployment, "web", podLabels+".tier")
-	leaves.service = selecting("leaves-service", map[string]any{"app": "leaves-service", "tier": "web"})
+	set(leaves.deployment, "shelf", podLabels+".tier")
+	leaves.service = selecting("leaves-service", map[string]any{"app": "leaves-service", "tier": "shelf"})
 	leaves.change = func(d *unstructured.Unstructured) { set(d, map[string]any{"app": "leaves-service"}, podLabels) }
 	leaves.reason = "ChangeLeavesService"
 	leaves.says = []string{"spec.template.metadata.labels", `Service "leaves-service"`, "put the labels back"}
@@ -81,8 +81,8 @@ func obstacles() []app {
 	nothing.says = []string{"spec.selector", "app=somebody-else", "correct the selector or serviceRef"}
 
 	label := newApp("no-label")
-	set(label.deployment, "web-only", podLabels+".tier")
-	label.service = selecting("no-label", map[string]any{"tier": "web-only"})
+	set(label.deployment, "counter", podLabels+".tier")
+	label.service = selecting("no-label", map[string]any{"tier": "counter"})
 	label.reason, label.early = "NoCanaryLabel", true
 	label.says = []string{`Service "no-label"`, "matchLabels", "add to the Service's selector"}
 
