@@ -91,7 +91,8 @@ func (t *turn) adopt() {
 	case serving.UID != "" && serving.UID == t.next.Stable.UID:
 		t.next.Stable = serving
 	case t.seen.Target.RolledOut && serving.UID != "":
-		t.next.Stable = serving
+		// What was released before is neither in the Deployment nor stable any more.
+		t.next.Stable, t.next.Revision = serving, serving.Revision
 		t.next.Cause, t.next.CauseDetail = "", ""
 	default:
 		t.say(Adopting, "waiting until the Deployment has rolled out, to take it as stable")

@@ -15,8 +15,8 @@ func TestForward(t *testing.T) {
 			},
 			want: Idle, wantReason: StableServes,
 			check: func(t *testing.T, d Decision) {
-				if d.Next.Stable.UID != "uid-first" {
-					t.Errorf("stable is %+v", d.Next.Stable)
+				if d.Next.Stable.UID != "uid-first" || d.Next.Revision != "first" {
+					t.Errorf("stable is %+v, the release's revision %q", d.Next.Stable, d.Next.Revision)
 				}
 			},
 		},

@@ -86,9 +86,13 @@ func obstacles() []app {
 	label.reason, label.early = "NoCanaryLabel", true
 	label.says = []string{`Service "no-label"`, "matchLabels", "add to the Service's selector"}
 
-	long := newApp("name-" + strings.Repeat("x", 47))
+	long := newApp("long-label")
+	value := strings.Repeat("x", 57)
+	set(long.deployment, value, "spec.selector.matchLabels.app")
+	set(long.deployment, value, podLabels+".app")
+	long.service = selecting("long-label", map[string]any{"app": value})
 	long.reason, long.early = "NameTooLong", true
-	long.says = []string{"52 characters", "51 is the most", "shorter name"}
+	long.says = []string{`label "app" of Deployment "long-label"`, `"-canary" at its end`, "at most 63 characters", "set canary.label"}
 
 	return []app{other, leaves, volume, port, recreate, nothing, label, long}
 }
@@ -128,6 +132,16 @@ func refusedWithWhatToDo(tb testing.TB) {
 		s.wantRefused(a)
 	}
 	s.putRight("everything", "other-service")
+	s.wantLongNameRefused()
+}
+
+// wantLongNameRefused says that a Deployment whose name has no room for ours is refused with the CanaryRelease itself.
+func (s *scene) wantLongNameRefused() {
+	s.Helper()
+	cr := set(plan{}.manifest(), strings.Repeat("x", 52), "spec.targetRef.name")
+	cr.SetNamespace(s.namespace)
+	cr.SetName("long-name")
+	s.admin().wants(s.admin().kubectlOn(cr, "apply", "-f", "-"), 1, "spec.targetRef.name", "may not be more than 51 bytes")
 }
 
 func (s *scene) bringUp(a app) {
@@ -140,8 +154,7 @@ func (s *scene) bringUp(a app) {
 func (s *scene) routeOf(name string) *unstructured.Unstructured {
 	route := s.route(fmt.Sprintf(`[{backendRefs: [{name: %s, port: 80}]}]`, name))
 	route.SetName(name)
-	// A label of a hostname has 63 characters at most.
-	return set(route, []any{name[:min(len(name), 20)] + "." + s.host}, "spec.hostnames")
+	return set(route, []any{name + "." + s.host}, "spec.hostnames")
 }
 
 func (s *scene) releaseOf(name string) *unstructured.Unstructured {
@@ -168,7 +181,7 @@ func (s *scene) awaitFirstWord(a app) {
 func (s *scene) changeApp(a app) {
 	s.Helper()
 	next := one(deployment(a.name, good("v2")))
-	for _, path := range []string{podLabels, "spec.strategy"} {
+	for _, path := range []string{podLabels, "spec.selector", "spec.strategy"} {
 		if value := field(a.deployment, path); value != nil {
 			set(next, value, path)
 		}

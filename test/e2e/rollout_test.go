@@ -9,7 +9,14 @@ import (
 
 // While a change is held, kubectl's own commands neither roll it out nor lose it.
 func kubectlWhileHeld(tb testing.TB) {
-	s, stable := standing(tb, setting{rate: 100})
+	s := newScene(tb, setting{first: good("v0")})
+	// Without a version before the present one, kubectl would have nothing to undo.
+	s.rollOut(good("v1"))
+	s.startLoad(100)
+	s.adopt(plan{steps: holdFirst})
+	stable := s.pods()
+	s.push(good("v2"))
+	s.awaitHold("1/2")
 	admin := s.admin()
 	s.mark("kubectl")
 	admin.wants(admin.kubectl("rollout", "undo", "deployment/shop"), 1, "paused")
