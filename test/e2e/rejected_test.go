@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,7 +40,7 @@ func rejectedStaysRejected(tb testing.TB) {
 	s.wantHeld(bad, stable)
 	s.wantSamePods(stable)
 	s.throughZero("v1")
-	s.wantShareSince("rejected", "v2", 0)
+	s.wantShare(s.between(s.section("rejected").StartedAt, time.Now()), "v2", 0)
 	s.wantNoHarm("v2")
 }
 
