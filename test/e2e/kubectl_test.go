@@ -159,5 +159,9 @@ var pluginDir = sync.OnceValue(func() string {
 	if err != nil {
 		panic(fmt.Sprintf("build kubectl-slipway: %v", err))
 	}
+	built = dir
 	return dir
 })
+
+// built is what pluginDir has made, for TestMain to take away.
+var built string
