@@ -2,14 +2,12 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -36,10 +34,23 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 	if err := r.findSources(ctx, w); err != nil {
 		return err
 	}
-	if w.run.Stage != release.Checking {
-		return nil
+	switch w.run.Stage {
+	case release.Idle:
+		// Whoever sets a release up hears at once what would stand against the first change.
+		return r.preflight(ctx, w)
+	case release.Checking:
+		if err := r.preflight(ctx, w); err != nil {
+			return err
+		}
+		if err := r.tryTwin(ctx, w); err != nil {
+			return err
+		}
+		return r.findUncovered(ctx, w)
+	case release.LettingThrough, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
+		release.PromotionEntering, release.PromotionRolling, release.PromotionFinishing, release.RollingBack,
+		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
-	return r.preflight(ctx, w)
+	return nil
 }
 
 // contest refuses a release of a Deployment that an older one releases already.
@@ -67,7 +78,7 @@ func olderRelease(a, b *v1alpha1.CanaryRelease) bool {
 	return a.Name < b.Name
 }
 
-// preflight looks at what the canary would meet in the namespace. It is read live: only a release that begins needs it.
+// preflight looks at what the canary would meet in the namespace. Claims are read live: few templates name any.
 func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
 	in := workload.PreflightFacts{
 		Release: w.cr, Deployment: w.target, Service: w.service, Held: w.target.Spec.Template, Stable: w.target.Spec.Template,
@@ -79,17 +90,16 @@ func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
 	if err := r.listHere(ctx, w, r.Client, services, deployments); err != nil {
 		return err
 	}
-	if err := r.listHere(ctx, w, r.Live, claims); err != nil {
-		return err
+	if workload.MountsClaims(in.Held) {
+		if err := r.listHere(ctx, w, r.Live, claims); err != nil {
+			return err
+		}
 	}
 	in.Services, in.Deployments, in.Claims = services.Items, deployments.Items, claims.Items
 	for _, refusal := range workload.Preflight(in) {
 		w.refuse(release.Reason(refusal.Reason), refusal.Message)
 	}
-	if err := r.tryTwin(ctx, w); err != nil {
-		return err
-	}
-	return r.findUncovered(ctx, w)
+	return nil
 }
 
 // tryTwin asks the API server whether it would take the canary as its first step makes it: a quota, a policy or a webhook
@@ -106,18 +116,6 @@ func (r *CanaryReconciler) tryTwin(ctx context.Context, w *world) error {
 		return nil
 	}
 	return err
-}
-
-// refusedByServer is what the API server says against an object itself. Such an answer is the user's to act on.
-func refusedByServer(err error) (why string, refused bool) {
-	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
-		return "", false
-	}
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return status.Status().Message, true
-	}
-	return err.Error(), true
 }
 
 func (r *CanaryReconciler) findUncovered(ctx context.Context, w *world) error {

@@ -83,18 +83,6 @@ func (r *CanaryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain())}, nil
 }
 
-// refusalPause is how often a release that was refused is looked at again: not everything that it may be refused for is
-// watched, such as routes, what serves them, and admission policies.
-const refusalPause = 30 * time.Second
-
-// lookAgain is when what was refused may have been put right without an event.
-func (w *world) lookAgain() time.Duration {
-	if len(w.refusals) == 0 && w.twinRefusal == "" {
-		return 0
-	}
-	return refusalPause
-}
-
 // claim puts the finalizer on an object that has none, before anything is done for it. An object that is being deleted
 // without it was never worked on.
 func (r *CanaryReconciler) claim(ctx context.Context, cr *v1alpha1.CanaryRelease) (done bool, err error) {

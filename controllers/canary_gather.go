@@ -41,12 +41,12 @@ type world struct {
 	// label tells the twin's pods from stable's.
 	label    string
 	twinSays workload.TwinFacts
-	// twinRefusal is what the API server said against the twin when it was last written.
-	twinRefusal string
-	refusals    []release.Refusal
-	sources     sources
+	refusals []release.Refusal
+	sources  sources
 	// contested says that the Deployment is another release's.
 	contested bool
+	// refusal is what the API server said against the canary, if it did; refusalSaid what of it was known before this look.
+	refusal, refusalSaid string
 	// uncovered are objects that cover stable's pods and not the canary's, as far as knowsUncovered.
 	uncovered      []string
 	knowsUncovered bool
@@ -66,7 +66,8 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 		return nil, err
 	}
 	w.identify()
-	w.twinRefusal = r.Judge.refusal(w)
+	w.refusal = r.Judge.refusal(w)
+	w.refusalSaid = w.refusal
 	return w, r.check(ctx, w)
 }
 

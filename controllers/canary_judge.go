@@ -57,7 +57,7 @@ type hearing struct {
 	noData  bool
 	// writtenAt is when status was last written with the evidence in it.
 	writtenAt time.Time
-	// refusal is why the API server would not have the twin.
+	// refusal is why the API server would not have the canary; see refused.
 	refusal string
 }
 
@@ -334,33 +334,6 @@ func (b *Bench) progressWritten(w *world, now time.Time) {
 	if hearsEvidence(w.run.Stage) {
 		b.hearing(w).writtenAt = now
 	}
-}
-
-// refused keeps what the API server says against the twin itself, so that the next look can say it. Such an answer is
-// the user's to act on, and no reason to try again at once.
-func (b *Bench) refused(w *world, err error) error {
-	if err == nil {
-		if hearsEvidence(w.run.Stage) {
-			b.hearing(w).refusal = ""
-		}
-		return nil
-	}
-	why, refused := refusedByServer(err)
-	if !refused {
-		return err
-	}
-	if hearsEvidence(w.run.Stage) {
-		b.hearing(w).refusal = why
-	}
-	return nil
-}
-
-// refusal is what the API server said against the twin, if it did.
-func (b *Bench) refusal(w *world) string {
-	if !hearsEvidence(w.run.Stage) {
-		return ""
-	}
-	return b.hearing(w).refusal
 }
 
 func joined(names []string) string {

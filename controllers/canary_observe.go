@@ -118,14 +118,18 @@ func (w *world) twinFacts() release.TwinFacts {
 		// What the pods of another template say is no fact about this one.
 		f.CrashLooping, f.Failed, f.NotAdmitted = false, false, false
 	}
-	if w.twinRefusal != "" {
-		f.NotAdmitted, f.Trouble = true, w.twinRefusal
+	asAsked := f.Exists && w.twinService != nil && says.Revision == w.run.Canary && says.Desired >= wanted
+	if w.refusal != "" && !asAsked {
+		f.NotAdmitted, f.Trouble = true, w.refusal
 	}
 	return f
 }
 
 func (w *world) holdFacts() release.HoldFacts {
 	f := release.HoldFacts{Exists: w.holdService != nil && metav1.IsControlledBy(w.holdService, w.cr)}
+	if !f.Exists {
+		f.Trouble = w.refusal
+	}
 	if w.stable == nil {
 		return f
 	}

@@ -126,9 +126,9 @@ func TestARecordThatCannotBeReadIsLostAndKeepsItsSequence(t *testing.T) {
 // Where the API server does not take the canary, there is no Deployment whose state could say so.
 func TestACanaryThatTheAPIServerRefusesIsSaid(t *testing.T) {
 	w := aWorld()
-	w.twin, w.twinRefusal = nil, `deployments.apps "checkout-canary" is forbidden: exceeded quota`
+	w.twin, w.refusal = nil, `deployments.apps "checkout-canary" is forbidden: exceeded quota`
 	got := w.twinFacts()
-	if !got.NotAdmitted || got.Trouble != w.twinRefusal {
+	if !got.NotAdmitted || got.Trouble != w.refusal {
 		t.Errorf("not admitted %t, trouble %q; want the API server's words", got.NotAdmitted, got.Trouble)
 	}
 	if w.lookAgain() == 0 {

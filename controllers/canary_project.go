@@ -21,7 +21,7 @@ import (
 // nothing, and no failure of what follows can keep it back.
 func (r *CanaryReconciler) project(ctx context.Context, w *world, d release.Decision) error {
 	p := projection{r: r, w: w, d: d, stamp: stampOf(w.cr, d)}
-	for _, part := range []func(context.Context) error{p.split, p.revisions, p.target, p.twin, p.hold, p.tidy, p.release} {
+	for _, part := range []func(context.Context) error{p.split, p.revisions, p.target, p.canary, p.tidy, p.release} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -198,6 +198,15 @@ func (p projection) rehold(ctx context.Context) error {
 	return p.giveBack(ctx, revision)
 }
 
+// canary has what runs beside stable there, or not. What the API server has against it is for people to act on.
+func (p projection) canary(ctx context.Context) error {
+	err := p.twin(ctx)
+	if err == nil {
+		err = p.hold(ctx)
+	}
+	return p.r.Judge.refused(p.w, err)
+}
+
 // twin has the canary's Deployment and Service there, or not.
 func (p projection) twin(ctx context.Context) error {
 	if !p.d.Want.Twin {
@@ -225,14 +234,14 @@ func (p projection) twinDeployment(ctx context.Context) error {
 		// A failed canary that somebody has deleted need not come back to be looked at.
 		return nil
 	case live == nil:
-		return p.r.Judge.refused(p.w, p.make(ctx, want))
+		return p.make(ctx, want)
 	case !live.DeletionTimestamp.IsZero():
 		return nil
 	case !workload.SameSelector(live, want):
 		return p.r.Store.Delete(ctx, live)
 	}
 	_, err := p.r.Store.Project(ctx, live, workload.TwinOnto(live, want), p.stamp)
-	return p.r.Judge.refused(p.w, err)
+	return err
 }
 
 // twinTemplate is the template that the twin is to run. Without a record of it the twin stays as it is.

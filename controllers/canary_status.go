@@ -20,6 +20,11 @@ const (
 	// conditionNotCovered is true while objects cover stable's pods and not the canary's, such as a NetworkPolicy that
 	// selects by the changed label. Nothing is refused for it; look at what the message names.
 	conditionNotCovered = "NotCovered"
+	// conditionScalingLimited is true while a Deployment may not shrink as far as people or autoscalers may ask for. Its
+	// reason is reasonChangePending.
+	conditionScalingLimited = "ScalingLimited"
+	// reasonChangePending says that the limit ends with the hold, or with the release.
+	reasonChangePending = "ChangePending"
 	// reasonAsWritten says that no release has anything in the route.
 	reasonAsWritten = "AsWritten"
 	// reasonPending says that the route does not carry the wanted share yet.
@@ -125,6 +130,16 @@ func floorOf(present *int32, w *world, d release.Decision) *int32 {
 	return new(max(1, ptr.Deref(w.target.Spec.Replicas, 1)))
 }
 
+// floorText says what becomes of a scale that asks for less.
+func floorText(w *world, floor int32) string {
+	text := fmt.Sprintf("Deployment %q keeps at least 1 pod while a change of it is held or released, also when it is scaled to zero: coming back from zero it might serve the change",
+		w.cr.Spec.TargetRef.Name)
+	if floor > 1 {
+		text += fmt.Sprintf("; an autoscaler does not take it below %d", floor)
+	}
+	return text
+}
+
 // verdictOnReady is what the stage means for Ready, Reconciling and Stalled, as kstatus reads them.
 type verdictOnReady int
 
@@ -173,6 +188,7 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	c.when(v1alpha1.ConditionReconciling, is == inProgress, reason, message)
 	c.when(v1alpha1.ConditionStalled, is == stalled, reason, message)
 	c.traffic(w, d)
+	c.when(conditionScalingLimited, s.FloorReplicas != nil, reasonChangePending, floorText(w, ptr.Deref(s.FloorReplicas, 1)))
 	if w.knowsUncovered || d.Next.Stage == release.Idle {
 		c.when(conditionNotCovered, len(w.uncovered) > 0, conditionNotCovered, "these cover stable's pods and not the canary's: "+joined(w.uncovered))
 	}

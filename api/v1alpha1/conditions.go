@@ -130,8 +130,9 @@ const (
 	// ReasonCanaryNotReady says that pods of the canary run and are not ready. Look at the readiness probe and the logs of
 	// <deployment>-canary.
 	ReasonCanaryNotReady = "CanaryNotReady"
-	// ReasonCanaryNotScheduled says that pods of the canary were not created or not placed: a quota, no node with room, an
-	// image that cannot be pulled. The message has the cause. This is no fault of the version, so nothing is rolled back.
+	// ReasonCanaryNotScheduled says that the canary or pods of it were not created or not placed: a quota, a policy, no node
+	// with room, an image that cannot be pulled. The message has the cause. This is no fault of the version, so nothing is
+	// rolled back.
 	ReasonCanaryNotScheduled = "CanaryNotScheduled"
 	// ReasonNoReadyCanary says that the canary has lost all of its ready pods while it had a share: the share is taken off
 	// it. Look at the pods of <deployment>-canary.

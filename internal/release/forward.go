@@ -27,7 +27,7 @@ func (t *turn) idle() {
 func (t *turn) heldChange() {
 	target := t.seen.Target
 	switch {
-	case t.next.Stable.UID == "" && target.Mixed:
+	case t.next.Stable.UID == "" && target.Mixed && !target.StableBroken:
 		t.say(Adopting, "pods of several templates run and none is on record as stable: revision %s stays held "+
 			"until pods of one are left", target.Revision)
 	case t.halfRolled():
@@ -91,7 +91,8 @@ func (t *turn) adopt() {
 	case serving.UID != "" && serving.UID == t.next.Stable.UID:
 		t.next.Stable = serving
 	case t.seen.Target.RolledOut && serving.UID != "":
-		t.next.Stable = serving
+		// What was released before is neither in the Deployment nor stable any more.
+		t.next.Stable, t.next.Revision = serving, serving.Revision
 		t.next.Cause, t.next.CauseDetail = "", ""
 	default:
 		t.say(Adopting, "waiting until the Deployment has rolled out, to take it as stable")

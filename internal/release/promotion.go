@@ -15,7 +15,7 @@ func (t *turn) promotionPreparing() {
 		t.enter(PromotionEntering)
 		t.say(Promoting, "the way back to the old pods is entering the route")
 	default:
-		t.say(Promoting, "making a way back to the old pods")
+		t.say(Promoting, "making a way back to the old pods%s", because(t.seen.Hold.Trouble))
 	}
 }
 

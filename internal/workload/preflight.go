@@ -242,6 +242,11 @@ func refuseClaims(in PreflightFacts) []Refusal {
 	return out
 }
 
+// MountsClaims says that a template names a PersistentVolumeClaim, so that Preflight needs those of the namespace.
+func MountsClaims(t corev1.PodTemplateSpec) bool {
+	return slices.ContainsFunc(t.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
+}
+
 func shared(all []corev1.PersistentVolumeAccessMode) bool {
 	return slices.Contains(all, corev1.ReadWriteMany) || slices.Contains(all, corev1.ReadOnlyMany)
 }

@@ -40,6 +40,11 @@ func run(m *testing.M) int {
 	}
 	shared = c
 	code := m.Run()
+	if built != "" {
+		if err := os.RemoveAll(built); err != nil {
+			return fail(err)
+		}
+	}
 	if err := writeFigures(); err != nil {
 		return fail(err)
 	}

@@ -23,6 +23,7 @@ func together() []scenario {
 	return slices.Concat(
 		gitopsTools,
 		releases,
+		people,
 	)
 }
 

@@ -33,6 +33,7 @@ type setting struct {
 	first   version
 	// apply brings a manifest into the cluster; nil is s.apply.
 	apply func(*scene, *unstructured.Unstructured)
+	down  bool // the first version never comes up, so nobody waits for it
 }
 
 // scene is one user's shop in a namespace of its own, with a hostname of its own.
@@ -76,8 +77,10 @@ func newScene(tb testing.TB, with setting) *scene {
 		with.apply(s, manifest)
 	}
 	s.written = s.routeSpec()
-	s.awaitRolledOut("shop")
-	s.awaitAnswer(with.first.name)
+	if !with.down {
+		s.awaitRolledOut("shop")
+		s.awaitAnswer(with.first.name)
+	}
 	if with.rate > 0 {
 		s.startLoad(with.rate)
 	}

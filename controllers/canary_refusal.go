@@ -1,0 +1,58 @@
+package controllers
+
+import (
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// refused keeps what the API server says against the canary while one is wanted: a quota, a policy. That is a reason for
+// people to act on, and no error to be tried again at once; every look asks anew.
+func (b *Bench) refused(w *world, err error) error {
+	if !hearsEvidence(w.run.Stage) {
+		return err
+	}
+	why, against := refusedByServer(err)
+	if err != nil && !against {
+		return err
+	}
+	w.refusal = why
+	b.hearing(w).refusal = w.refusal
+	return nil
+}
+
+// refusedByServer is what the API server says against an object itself. Such an answer is the user's to act on.
+func refusedByServer(err error) (why string, refused bool) {
+	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+		return "", false
+	}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Message, true
+	}
+	return err.Error(), true
+}
+
+// refusal is what the API server said against the canary, if it did.
+func (b *Bench) refusal(w *world) string {
+	if !hearsEvidence(w.run.Stage) {
+		return ""
+	}
+	return b.hearing(w).refusal
+}
+
+// refusalPause is how often a release that was refused is looked at again: not everything that it may be refused for is
+// watched, such as routes, what serves them, admission policies and quotas.
+const refusalPause = 30 * time.Second
+
+// lookAgain is when what was refused may have been put right without an event, or is to be said.
+func (w *world) lookAgain() time.Duration {
+	switch {
+	case w.refusal != w.refusalSaid:
+		return conflictPause
+	case len(w.refusals) > 0 || w.refusal != "":
+		return refusalPause
+	}
+	return 0
+}
