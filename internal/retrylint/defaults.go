@@ -85,7 +85,7 @@ func DefaultOf(p Plane) (Default, bool) {
 // and reset take everything that ends a try without an answer, a timed-out try included.
 func EnvoyTriggers(retryOn string, codes ...int) []Failure {
 	var all []Failure
-	for _, word := range strings.Split(retryOn, ",") {
+	for word := range strings.SplitSeq(retryOn, ",") {
 		switch word = strings.TrimSpace(word); word {
 		case "5xx":
 			all = append(all, Connect, Refused, Reset, Timeout)

@@ -29,7 +29,7 @@ var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 // ParseCalls reads the annotation of a Service.
 func ParseCalls(of Service, value string) ([]Service, error) {
 	var calls []Service
-	for _, word := range strings.Split(value, ",") {
+	for word := range strings.SplitSeq(value, ",") {
 		word = strings.TrimSpace(word)
 		if word == "" && strings.TrimSpace(value) == "" {
 			continue

@@ -132,7 +132,9 @@ func TestTheOrderOfWhatIsKnownChangesNothing(t *testing.T) {
 	n := nodes("web", "checkout,search", "checkout", "bank/payments", "search", "bank/payments", "bank/payments", "")
 	e := []Entry{{"infra/gw", svc("web")}, {"infra/internal", svc("checkout")}}
 	k := []Known{
-		{toWeb, on(2, "503")}, {toCheckout, on(2, "503")}, {toPayments, on(2, "503", Connect)},
+		{toWeb, on(2, "503")},
+		{toCheckout, on(2, "503")},
+		{toPayments, on(2, "503", Connect)},
 		{Call{From: svc("search"), To: svc("bank/payments")}, on(3, Connect)},
 	}
 	want, err := Lint(graph(t, n, e, k), 0)

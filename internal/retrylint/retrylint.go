@@ -159,8 +159,7 @@ func Amplify(path []Hop) []Amplification {
 func amplify(path []Hop, f Failure) Amplification {
 	a := Amplification{Failure: f, Worst: 1, Sustained: 1}
 	sees := f
-	for i := len(path) - 1; i >= 0; i-- {
-		hop := path[i]
+	for _, hop := range slices.Backward(path) {
 		if hop.Known {
 			if m := hop.Policy.worst(sees); m > 1 {
 				s := hop.Policy.sustained(sees)

@@ -120,7 +120,7 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	sorted := slices.Clone(names)
-	slices.SortFunc(sorted, func(a, b string) int { return compareFold(a, b) })
+	slices.SortFunc(sorted, compareFold)
 	if diff := cmp.Diff(sorted, names); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}

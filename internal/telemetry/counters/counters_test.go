@@ -33,7 +33,7 @@ func query(t *testing.T, s Schema, a telemetry.Ask) telemetry.Query {
 
 func series(labels string, values ...float64) telemetry.Series {
 	s := telemetry.Series{Labels: telemetry.Labels{"job": "j", "instance": "10.0.0.1:80", "side": "a", "ns": "shop"}}
-	for _, pair := range strings.Fields(labels) {
+	for pair := range strings.FieldsSeq(labels) {
 		label, value, _ := strings.Cut(pair, "=")
 		s.Labels[label] = value
 	}

@@ -34,6 +34,10 @@ func (Dialect) Query(a telemetry.Ask) (telemetry.Query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query envoy for signal %s: %w", a.Signal, err)
 	}
+	if a.View == telemetry.Attempts && a.Signal != telemetry.Errors {
+		// Its time is that of the request, from first to last try.
+		return nil, &telemetry.UnsupportedError{Dialect: "Envoy", Missing: a.Signal.String() + ", " + a.View.String()}
+	}
 	switch a.Signal {
 	case telemetry.Errors:
 		if a.View == telemetry.Attempts {
@@ -41,9 +45,6 @@ func (Dialect) Query(a telemetry.Ask) (telemetry.Query, error) {
 		}
 		return errorsQuery{clusters: arms}, nil
 	case telemetry.Latency:
-		if a.View == telemetry.Attempts {
-			break // its time is that of the request, from first to last try
-		}
 		if a.SlowerThan <= 0 {
 			return nil, fmt.Errorf("query envoy for signal %s: slowerThan is %s, but must be more than 0", a.Signal, a.SlowerThan)
 		}

@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,9 +41,7 @@ func (q tagged) Selector(boundaries []string) telemetry.Selector {
 	s := q.Query.Selector(boundaries)
 	last := len(q.tags.Cluster) - 1
 	match := map[string][]string{}
-	for label, patterns := range s.Match {
-		match[label] = patterns
-	}
+	maps.Copy(match, s.Match)
 	values := make([]string, len(s.Values))
 	for i, cluster := range s.Values {
 		parts := strings.SplitN(cluster, "/", len(q.tags.Cluster))
