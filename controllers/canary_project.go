@@ -89,6 +89,8 @@ func (p projection) target(ctx context.Context) error {
 			return nil
 		}
 		return p.writeTarget(ctx, d, workload.Release(d))
+	case release.Freeze:
+		return p.freeze(ctx, d)
 	case release.PutBack:
 		stable, known := p.stableTemplate()
 		if !known || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, stable)) {
@@ -99,6 +101,14 @@ func (p projection) target(ctx context.Context) error {
 		return p.rehold(ctx)
 	}
 	return nil
+}
+
+// freeze stops a rollout. What stands still already is left alone, and so are stable's pods on their way back.
+func (p projection) freeze(ctx context.Context, d *appsv1.Deployment) error {
+	if d.Spec.Paused || workload.Revision(d.Spec.Template) != p.d.Next.Canary {
+		return nil
+	}
+	return p.writeTarget(ctx, d, workload.Freeze(d, p.w.cr.Name))
 }
 
 // newerIsHeld says that what would be let go is not what was decided on.
@@ -256,10 +266,6 @@ func (p projection) hold(ctx context.Context) error {
 		return p.removeService(ctx, p.w.holdService)
 	}
 	if p.w.service == nil || p.w.target == nil || p.w.stable == nil {
-		return nil
-	}
-	if p.w.holdService != nil && p.d.Next.Stage == release.PromotionFinishing {
-		// Stable is already the new ReplicaSet; the Service goes on selecting the old one until it leaves.
 		return nil
 	}
 	return p.service(ctx, p.w.holdService, workload.HoldService(p.w.cr, p.w.service, p.w.target, p.w.stable))

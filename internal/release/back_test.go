@@ -90,16 +90,16 @@ func TestNewerChange(t *testing.T) {
 
 func TestPutBack(t *testing.T) {
 	tell(t, map[string]story{
-		"Evacuating waits until users are on the old pods": {from: Evacuating, want: Evacuating, wantShares: evacuated, check: wantTwinKept(50)},
+		"Evacuating waits until users are on the old pods": {from: Evacuating, want: Evacuating, wantTarget: Freeze, wantShares: evacuated, check: wantTwinKept(50)},
 		"Evacuating counts no share that was applied before": {
-			from: Evacuating, run: func(r *Run) { r.Since = now.Add(-time.Second) }, seen: appliedLongAgo, want: Evacuating, wantShares: evacuated,
+			from: Evacuating, run: func(r *Run) { r.Since = now.Add(-time.Second) }, seen: appliedLongAgo, want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
 		},
 		"Evacuating to PuttingBack when users are on the old pods": {from: Evacuating, seen: applied, want: PuttingBack, wantTarget: PutBack, wantShares: evacuated},
 		"Evacuating to PuttingBack when no old pod is left": {
 			from: Evacuating, seen: func(o *Observation) { o.Hold.ReadyPods = 0 }, want: PuttingBack, wantTarget: PutBack, wantShares: shares(Million, 0, 0),
 		},
 		"Evacuating keeps users on the old pods when nothing is known of them": {
-			from: Evacuating, seen: func(o *Observation) { o.Hold = HoldFacts{} }, want: Evacuating, wantShares: evacuated,
+			from: Evacuating, seen: func(o *Observation) { o.Hold = HoldFacts{} }, want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
 		},
 		"PuttingBack waits for stable's pods":                       {from: PuttingBack, want: PuttingBack, wantTarget: PutBack, wantShares: evacuated},
 		"PuttingBack waits while the cache shows the bad template":  {from: PuttingBack, seen: all(lifted, onlyStable), want: PuttingBack, wantTarget: PutBack},

@@ -30,7 +30,7 @@ func (c *watcher) checkTarget(ch change) {
 		c.fail("record, then act: the operator writes template %s, and the record says %q", name, run.Want.Target)
 	case changed && run.Want.Target == release.PutBack && name != run.Stable.Revision:
 		c.fail("record, then act: the operator puts %s back, and stable is %s", name, run.Stable.Revision)
-	case !old.Spec.Paused && now.Spec.Paused && run.Want.Target != release.Rehold:
+	case !old.Spec.Paused && now.Spec.Paused && run.Want.Target != release.Rehold && run.Want.Target != release.Freeze:
 		c.fail("record, then act: the operator holds %s, and the record says %q", name, run.Want.Target)
 	case old.Spec.Paused && !now.Spec.Paused:
 		c.checkLetGo(old, now, run)
@@ -62,7 +62,7 @@ func (c *watcher) checkLetGo(old, now *appsv1.Deployment, run release.Run) {
 		if c.rejected[name] && run.Retried != name && name != run.Stable.Revision && !c.promoted(now) {
 			c.fail("rejected stays rejected: %s is rolled out", name)
 		}
-	case release.Keep, release.Rehold:
+	case release.Keep, release.Rehold, release.Freeze:
 		c.fail("record, then act: the operator lifts the hold, and the record says %q", run.Want.Target)
 	}
 }
