@@ -21,7 +21,9 @@ func alone() []scenario {
 // together are the others; within a list, the longest first.
 func together() []scenario {
 	return slices.Concat(
+		promotions,
 		releases,
+		failures,
 	)
 }
 
