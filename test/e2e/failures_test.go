@@ -13,6 +13,7 @@ import (
 
 // failures are the scenarios in which something that a release stands on goes away.
 var failures = []scenario{
+	{"prometheus-away", prometheusAway},
 	{"route-deleted-and-made-again", routeDeleted},
 	{"stable-pods-deleted-during-rollback", stablePodsDeleted},
 }

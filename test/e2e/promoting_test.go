@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,7 +208,10 @@ func (s *scene) ownersOfTemplate() string {
 
 // templateFields are the fields of the template that an entry has, as text.
 func templateFields(entry metav1.ManagedFieldsEntry) string {
-	fields := parse(string(entry.FieldsV1.GetRawBytes())).Object
+	var fields map[string]any
+	if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
+		return err.Error()
+	}
 	template, _, err := unstructured.NestedFieldNoCopy(fields, "f:spec", "f:template")
 	if err != nil {
 		return err.Error()

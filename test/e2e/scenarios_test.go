@@ -14,7 +14,7 @@ type scenario struct {
 // alone are the scenarios that others would feel: they run first, one after the other.
 func alone() []scenario {
 	return slices.Concat(
-		[]scenario{{"operator-killed", operatorKilled}},
+		operators,
 	)
 }
 
