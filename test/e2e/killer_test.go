@@ -79,7 +79,7 @@ func (k *killer) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		pod, pid, err := runningOperator(ctx)
 		if err != nil {
-			pause(ctx, 100*time.Millisecond)
+			pause(ctx, 300*time.Millisecond)
 			continue
 		}
 		stages := k.awaitStages(ctx)

@@ -21,6 +21,7 @@ func alone() []scenario {
 // together are the others; within a list, the longest first.
 func together() []scenario {
 	return slices.Concat(
+		autoscalers,
 		promotions,
 		releases,
 		failures,
