@@ -80,19 +80,24 @@ func (r *CanaryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return quiet(err)
 	}
 	r.tell(ctx, w, d)
-	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain())}, nil
+	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain(r.Now()))}, nil
 }
 
 // refusalPause is how often a release that was refused is looked at again: not everything that it may be refused for is
 // watched, such as routes, what serves them, and admission policies.
 const refusalPause = 30 * time.Second
 
-// lookAgain is when what was refused may have been put right without an event.
-func (w *world) lookAgain() time.Duration {
-	if len(w.refusals) == 0 {
-		return 0
+// lookAgain is when something may have changed without an event: what was refused may have been put right, and stable may
+// have been without pods for long enough to count as broken.
+func (w *world) lookAgain(now time.Time) time.Duration {
+	var wake time.Duration
+	if w.target != nil && stableBroken(w.target, w.stable) {
+		wake = w.untilBroken(now)
 	}
-	return refusalPause
+	if len(w.refusals) > 0 {
+		wake = soonest(wake, refusalPause)
+	}
+	return wake
 }
 
 // claim puts the finalizer on an object that has none, before anything is done for it. An object that is being deleted

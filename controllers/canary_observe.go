@@ -4,6 +4,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -17,8 +18,10 @@ import (
 
 // observe puts what was read into the core's terms. A fact that could not be had stays at its zero value.
 func (w *world) observe(now time.Time, verdict release.Verdict) release.Observation {
+	target := w.targetFacts()
+	target.StableBroken = target.StableBroken && w.untilBroken(now) == 0
 	return release.Observation{
-		Now: now, Target: w.targetFacts(), Twin: w.twinFacts(), Hold: w.holdFacts(), Traffic: w.trafficFacts(),
+		Now: now, Target: target, Twin: w.twinFacts(), Hold: w.holdFacts(), Traffic: w.trafficFacts(),
 		Verdict: verdict, Request: requestOf(w.cr), Refusals: w.refusals, Stamped: w.stamped(),
 	}
 }
@@ -84,6 +87,29 @@ func stableBroken(d *appsv1.Deployment, stable *appsv1.ReplicaSet) bool {
 		return d.Status.AvailableReplicas == 0
 	}
 	return stable.Status.AvailableReplicas == 0
+}
+
+// brokenAfter is how long a stable version that has served may be without an available pod before there is nothing left to
+// protect. All pods of a busy node fail a probe now and then, and a change must not get to all users by that.
+const brokenAfter = 30 * time.Second
+
+// untilBroken is how long the pods of a stable version that has served may stay away before it counts as broken; 0: it is
+// broken as soon as it has none.
+func (w *world) untilBroken(now time.Time) time.Duration {
+	switch {
+	case w.target == nil || w.stable == nil || string(w.stable.UID) != w.run.Stable.UID || mixed(w.target, w.replicaSets):
+		return 0
+	case w.target.Status.AvailableReplicas > 0:
+		// The pods went away a moment ago: not even the Deployment controller has said so.
+		return brokenAfter
+	}
+	for _, c := range w.target.Status.Conditions {
+		if c.Type == appsv1.DeploymentAvailable && c.Status == corev1.ConditionFalse {
+			return max(0, brokenAfter-now.Sub(c.LastTransitionTime.Time))
+		}
+	}
+	// maxUnavailable allows for no pod at all, so that nothing says since when there is none.
+	return 0
 }
 
 func mixed(d *appsv1.Deployment, sets []appsv1.ReplicaSet) bool {

@@ -103,6 +103,45 @@ func TestARolloutHasFailedOnlyByAStatusOfItsPresentTemplate(t *testing.T) {
 	}
 }
 
+func TestStableIsBrokenWhenItHasBeenWithoutPodsForAWhile(t *testing.T) {
+	now := time.Unix(1000, 0)
+	available := func(status corev1.ConditionStatus, ago time.Duration) []appsv1.DeploymentCondition {
+		return []appsv1.DeploymentCondition{{Type: appsv1.DeploymentAvailable, Status: status, LastTransitionTime: metav1.NewTime(now.Add(-ago))}}
+	}
+	cases := map[string]struct {
+		conditions []appsv1.DeploymentCondition
+		pods       int32
+		seen       int32 // by the Deployment controller
+		unknown    bool
+		want       bool
+		wantWake   time.Duration
+	}{
+		"it has pods":                                       {conditions: available(corev1.ConditionTrue, time.Hour), pods: 1, seen: 1},
+		"its pods failed a probe a moment ago":              {conditions: available(corev1.ConditionFalse, time.Second), wantWake: brokenAfter - time.Second},
+		"nobody has said yet that they have":                {conditions: available(corev1.ConditionTrue, time.Hour), seen: 1, wantWake: brokenAfter},
+		"nobody can say since when: all may be unavailable": {conditions: available(corev1.ConditionTrue, time.Hour), want: true},
+		"its pods have been away for a while":               {conditions: available(corev1.ConditionFalse, brokenAfter), want: true},
+		"it never served: there is nothing to wait for":     {conditions: available(corev1.ConditionFalse, time.Second), unknown: true, want: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld()
+			w.stable = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{UID: "stable"}, Status: appsv1.ReplicaSetStatus{AvailableReplicas: tc.pods}}
+			w.run.Stable.UID = "stable"
+			if tc.unknown {
+				w.run.Stable.UID = ""
+			}
+			w.target.Status.Conditions, w.target.Status.AvailableReplicas = tc.conditions, tc.seen
+			if got := w.observe(now, release.Verdict{}).Target.StableBroken; got != tc.want {
+				t.Errorf("StableBroken %v, want %v", got, tc.want)
+			}
+			if got := w.lookAgain(now); got != tc.wantWake {
+				t.Errorf("looked at again in %s, want %s", got, tc.wantWake)
+			}
+		})
+	}
+}
+
 func TestOfSeveralRequestsTheMostUrgentIsHeard(t *testing.T) {
 	cr := aRelease(func(c *v1alpha1.CanaryRelease) {
 		c.Annotations = map[string]string{v1alpha1.RequestPromote: "abc", v1alpha1.RequestAbort: "abc"}
