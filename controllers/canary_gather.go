@@ -37,6 +37,8 @@ type world struct {
 	// stable is the ReplicaSet that serves stable, or nil; serving is the one that would be if the present were adopted.
 	stable  *appsv1.ReplicaSet
 	serving *appsv1.ReplicaSet
+	// templateIsOurs says that the operator owns fields of the Deployment's template; known only where it has written it.
+	templateIsOurs bool
 	// label tells the twin's pods from stable's.
 	label    string
 	twinSays workload.TwinFacts
@@ -63,6 +65,9 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 		return nil, err
 	}
 	w.identify()
+	if err := r.readOwners(ctx, w); err != nil {
+		return nil, err
+	}
 	return w, r.check(ctx, w)
 }
 
@@ -131,6 +136,19 @@ func read[T client.Object](ctx context.Context, c client.Reader, namespace, name
 		return none, nil
 	}
 	return into, wrap("read "+name, err)
+}
+
+// readOwners reads live who owns the template, in the stages that write it: what a cache keeps of that is nobody's promise.
+func (r *CanaryReconciler) readOwners(ctx context.Context, w *world) error {
+	writes := w.run.Want.Target == release.PutBack || w.run.Want.Target == release.Rehold
+	if w.target == nil || !writes {
+		return nil
+	}
+	live, err := read(ctx, r.Live, w.target.Namespace, w.target.Name, &appsv1.Deployment{})
+	if err == nil && live != nil {
+		w.templateIsOurs = workload.OperatorOwnsTemplate(live)
+	}
+	return err
 }
 
 // identify finds out which ReplicaSet is which.

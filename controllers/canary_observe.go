@@ -65,6 +65,7 @@ func (w *world) targetFacts() release.TargetFacts {
 		RolledOut:    workload.RolledOut(d),
 		Failed:       workload.DeadlineExceeded(d) != nil,
 		Mixed:        mixed(d, w.replicaSets),
+		Ours:         w.templateIsOurs,
 	}
 	if w.serving != nil {
 		f.Serving = release.Stable{UID: string(w.serving.UID), Revision: workload.Revision(w.serving.Spec.Template)}

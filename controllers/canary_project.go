@@ -93,7 +93,7 @@ func (p projection) target(ctx context.Context) error {
 		return p.freeze(ctx, d)
 	case release.PutBack:
 		stable, known := p.stableTemplate()
-		if !known || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, stable)) {
+		if !known {
 			return nil
 		}
 		return p.putBack(ctx, d, stable)
@@ -132,10 +132,15 @@ func (p projection) writeTarget(ctx context.Context, before, after *appsv1.Deplo
 	return err
 }
 
-// putBack writes stable's template, then gives its fields back to who owned them when it was recorded.
+// putBack writes stable's template, then gives its fields back to who owned them when it was recorded. Each is done when it is
+// found undone: the operator may have died between the two.
 func (p projection) putBack(ctx context.Context, d *appsv1.Deployment, stable corev1.PodTemplateSpec) error {
-	if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
-		return err
+	if workload.Held(d) || !workload.SameTemplate(d.Spec.Template, stable) {
+		if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
+			return err
+		}
+	} else if !p.w.templateIsOurs {
+		return nil
 	}
 	return p.giveBack(ctx, workload.PresentStable(p.w.cr, p.w.revisions))
 }

@@ -146,7 +146,7 @@ func (t *turn) putBackText() string {
 // putBackDone also takes a Deployment that was made anew with stable's template: its pods are as good as stable's.
 func (t *turn) putBackDone() bool {
 	target := t.seen.Target
-	if target.Held || !target.SameAsStable {
+	if target.Held || !target.SameAsStable || target.Ours {
 		return false
 	}
 	if !target.OnlyStablePods && target.RolledOut && target.Serving.UID != "" {
@@ -170,7 +170,7 @@ func (t *turn) reholding() {
 	target := t.seen.Target
 	again := target.Held && target.Revision == t.next.Revision
 	nothing := (t.next.Outcome == Withdrawn || t.next.Reverted) && !target.Held && target.SameAsStable
-	if !again && !nothing {
+	if (!again && !nothing) || target.Ours {
 		t.sayCause("; the change is being held again")
 		return
 	}

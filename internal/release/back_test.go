@@ -132,6 +132,11 @@ func TestPutBack(t *testing.T) {
 		"PuttingBack to RollingBack when a fix comes and stable was broken before": {
 			from: PuttingBack, run: func(r *Run) { r.Unprotected = true }, seen: all(holdsTemplate(newer), stableBroken), want: RollingBack,
 		},
+		"PuttingBack waits until the template's fields are their owners'": {from: PuttingBack, seen: all(onlyStable, ours), want: PuttingBack, wantTarget: PutBack},
+		"Reholding waits until the template's fields are their owners'":   {from: Reholding, seen: all(holdsTemplate(newRevision), ours), want: Reholding, wantTarget: Rehold},
+		"Reholding of nothing waits until the template's fields are their owners'": {
+			from: Reholding, run: func(r *Run) { r.Reverted = true }, seen: ours, want: Reholding, wantTarget: PutBack,
+		},
 		"Returning waits until the route is the user's Service":            {from: Returning, want: Returning, check: wantTwinKept(50)},
 		"Returning leaves a newer change where it is held":                 {from: Returning, seen: holdsTemplate(newer), want: Returning, check: wantTwinKept(50)},
 		"Returning to Reholding":                                           {from: Returning, seen: applied, want: Reholding, wantTarget: Rehold},
@@ -168,6 +173,9 @@ func lifted(o *Observation) {
 func pastHold(o *Observation) {
 	o.Target.Held, o.Target.Revision, o.Target.SameAsStable = false, newer, false
 }
+
+// ours: the operator died between its write of the template and that which gives the fields back.
+func ours(o *Observation) { o.Target.Ours = true }
 
 func onlyStable(o *Observation) { o.Target.OnlyStablePods, o.Target.Mixed = true, false }
 
