@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
@@ -15,6 +17,7 @@ import (
 var failures = []scenario{
 	{"prometheus-away", prometheusAway},
 	{"route-deleted-and-made-again", routeDeleted},
+	{"route-removed-from-release", routeRemoved},
 	{"stable-pods-deleted-during-rollback", stablePodsDeleted},
 }
 
@@ -70,4 +73,57 @@ func stablePodsDeleted(tb testing.TB) {
 	}
 	s.wantShare(s.sample(fewest), "v1", 1)
 	s.wantTemplates("v1")
+}
+
+// The release stops splitting one of its two routes while the canary has a share there. That route becomes what its owner
+// wrote, by a feather, and its users do not notice; the other one goes on.
+func routeRemoved(tb testing.TB) {
+	s := newScene(tb, setting{rate: 100})
+	second := s.route(plainRules)
+	second.SetName("second")
+	if err := unstructured.SetNestedStringSlice(second.Object, []string{"second." + s.host}, "spec", "hostnames"); err != nil {
+		s.Fatal(err)
+	}
+	s.apply(second)
+	s.adopt(plan{steps: holdFirst})
+	s.editRelease(`{"spec":{"routeRefs":[{"name":"shop"},{"name":"second"}]}}`)
+	s.push(good("v2"))
+	s.awaitHold("1/2")
+	s.wantShare(s.sample(fewest), "v2", 0.2)
+
+	s.editRelease(`{"spec":{"routeRefs":[{"name":"second"}]}}`)
+	s.wantRouteAsWritten()
+	s.wantFeatherLast("shop-canary")
+	s.wantShare(s.sample(fewest), "v2", 0)
+	s.until("split on the route that stays", usual, func() (bool, string) {
+		route, _ := s.routes.last("second")
+		share, _ := shareIn(route, "shop-canary")
+		return share == 0.2, specText(route)
+	})
+	s.annotate(v1alpha1.RequestPromote)
+	s.awaitPromoted()
+	s.wantShare(s.sample(fewest), "v2", 1)
+	s.wantNoHarm()
+}
+
+// editRelease is kubectl patch of the CanaryRelease.
+func (s *scene) editRelease(patch string) {
+	s.Helper()
+	if err := shared.Patch(s.Context(), s.current().DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch)), git); err != nil {
+		s.Fatalf("edit the CanaryRelease: %v", err)
+	}
+}
+
+// wantFeatherLast says that a backend had next to no weight when it left the route.
+func (s *scene) wantFeatherLast(backend string) {
+	s.Helper()
+	last := -1.0
+	for _, e := range s.routes.since(0) {
+		if share, found := shareIn(e.object, backend); found && e.object.GetName() == "shop" {
+			last = share
+		}
+	}
+	if last < 0 || last > 1.0/100_000 {
+		s.Errorf("Service %s left the route with a share of %g", backend, last)
+	}
 }
