@@ -31,17 +31,20 @@ func (s *scene) bringTo(v version, stage string) {
 	case "Promoted":
 		s.annotate(v1alpha1.RequestPromote)
 		s.awaitPromoted()
-	case "PromotionRolling":
-		s.annotate(v1alpha1.RequestPromote)
-		s.awaitRollingHalfWay(v.name)
-	case "Evacuating":
-		s.annotate(v1alpha1.RequestPromote)
-		s.awaitRollingHalfWay(v.name)
-		s.annotate(v1alpha1.RequestAbort)
-		s.awaitStage("Evacuating")
 	default:
 		s.Fatalf("the scenario does not know how to come to %s", stage)
 	}
+}
+
+// promoteTo has a person promote what is judged, and for Evacuating abort it half-way.
+func (s *scene) promoteTo(stage string) {
+	s.Helper()
+	s.annotate(v1alpha1.RequestPromote)
+	s.awaitRollingHalfWay(versionOf(s.shop().Spec.Template))
+	if stage == "Evacuating" {
+		s.annotate(v1alpha1.RequestAbort)
+	}
+	s.awaitStage(stage)
 }
 
 // The pages about an operator that is dead, and about removing it, are followed word by word with releases in every stage.
@@ -70,13 +73,14 @@ func brokenGlassAndUninstalled(tb testing.TB) {
 		func() {
 			evacuating = newScene(tb, setting{shape: slowly})
 			evacuating.adopt(plan{steps: stays})
-			evacuating.bringTo(good("v2"), "PromotionRolling")
+			evacuating.bringTo(good("v2"), "Judging")
 		},
 	)
-	promoting.annotate(v1alpha1.RequestPromote)
-	promoting.awaitRollingHalfWay("v2")
-	evacuating.annotate(v1alpha1.RequestAbort)
-	evacuating.awaitStage("Evacuating")
+	// Both at the same time: neither stage waits for anybody.
+	atOnce(tb,
+		func() { promoting.promoteTo("PromotionRolling") },
+		func() { evacuating.promoteTo("Evacuating") },
+	)
 	killForGood(tb, evacuating)
 	defer install(tb)
 

@@ -26,7 +26,7 @@ var promotions = []scenario{
 // slowly has the Deployment replace one pod after the other and look at each for a while, so that half-way is a time.
 func slowly(d *unstructured.Unstructured) {
 	spec := d.Object["spec"].(map[string]any)
-	spec["minReadySeconds"] = int64(8)
+	spec["minReadySeconds"] = int64(12)
 	spec["strategy"] = map[string]any{
 		"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxSurge": int64(1), "maxUnavailable": int64(0)},
 	}

@@ -25,8 +25,7 @@ func uninstalled(tb testing.TB, done, midStep, promoting, rolledBack *scene) {
 		func() { promoting.serveUnder("Judging") },
 		func() { rolledBack.serveUnder("RolledBack") },
 	)
-	promoting.annotate(v1alpha1.RequestPromote)
-	promoting.awaitRollingHalfWay("v5")
+	promoting.promoteTo("PromotionRolling")
 
 	documented(tb, "delete-releases")
 	if left := documented(tb, "nothing-left"); left != "" {
