@@ -34,6 +34,8 @@ type world struct {
 	holdService *corev1.Service
 	split       *v1alpha1.TrafficSplit
 	pods        []corev1.Pod
+	// stablePods are the Deployment's pods, read only when stable has none that is available.
+	stablePods []corev1.Pod
 	// stable is the ReplicaSet that serves stable, or nil; serving is the one that would be if the present were adopted.
 	stable  *appsv1.ReplicaSet
 	serving *appsv1.ReplicaSet
@@ -66,6 +68,9 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 	}
 	w.identify()
 	if err := r.readOwners(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.readStablePods(ctx, w); err != nil {
 		return nil, err
 	}
 	return w, r.check(ctx, w)
@@ -136,6 +141,16 @@ func read[T client.Object](ctx context.Context, c client.Reader, namespace, name
 		return none, nil
 	}
 	return into, wrap("read "+name, err)
+}
+
+func (r *CanaryReconciler) readStablePods(ctx context.Context, w *world) error {
+	if w.target == nil || !stableBroken(w.target, w.stable) || w.target.Spec.Selector == nil {
+		return nil
+	}
+	pods := &corev1.PodList{}
+	err := r.Client.List(ctx, pods, client.InNamespace(w.cr.Namespace), client.MatchingLabels(w.target.Spec.Selector.MatchLabels))
+	w.stablePods = pods.Items
+	return wrap("list Pods", err)
 }
 
 // readOwners reads live who owns the template, in the stages that write it: what a cache keeps of that is nobody's promise.

@@ -95,22 +95,31 @@ func stableBroken(d *appsv1.Deployment, stable *appsv1.ReplicaSet) bool {
 const brokenAfter = 30 * time.Second
 
 // untilBroken is how long the pods of a stable version that has served may stay away before it counts as broken; 0: it is
-// broken as soon as it has none.
+// broken as soon as it has none. It has been without since its last pod was seen to fail, or was made anew.
 func (w *world) untilBroken(now time.Time) time.Duration {
-	switch {
-	case w.target == nil || w.stable == nil || string(w.stable.UID) != w.run.Stable.UID || mixed(w.target, w.replicaSets):
+	if w.target == nil || w.stable == nil || string(w.stable.UID) != w.run.Stable.UID || mixed(w.target, w.replicaSets) {
 		return 0
-	case w.target.Status.AvailableReplicas > 0:
-		// The pods went away a moment ago: not even the Deployment controller has said so.
-		return brokenAfter
 	}
-	for _, c := range w.target.Status.Conditions {
-		if c.Type == appsv1.DeploymentAvailable && c.Status == corev1.ConditionFalse {
-			return max(0, brokenAfter-now.Sub(c.LastTransitionTime.Time))
+	var wait time.Duration
+	for i := range w.stablePods {
+		pod := &w.stablePods[i]
+		if !metav1.IsControlledBy(pod, w.stable) || !pod.DeletionTimestamp.IsZero() {
+			continue
 		}
+		since := pod.CreationTimestamp.Time
+		for _, c := range pod.Status.Conditions {
+			switch {
+			case c.Type != corev1.PodReady:
+			case c.Status == corev1.ConditionTrue:
+				// It takes requests, whatever minReadySeconds makes of that; or its ReplicaSet's status is late.
+				return brokenAfter
+			case c.LastTransitionTime.After(since):
+				since = c.LastTransitionTime.Time
+			}
+		}
+		wait = max(wait, brokenAfter-now.Sub(since))
 	}
-	// maxUnavailable allows for no pod at all, so that nothing says since when there is none.
-	return 0
+	return wait
 }
 
 func mixed(d *appsv1.Deployment, sets []appsv1.ReplicaSet) bool {

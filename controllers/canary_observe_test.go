@@ -105,33 +105,46 @@ func TestARolloutHasFailedOnlyByAStatusOfItsPresentTemplate(t *testing.T) {
 
 func TestStableIsBrokenWhenItHasBeenWithoutPodsForAWhile(t *testing.T) {
 	now := time.Unix(1000, 0)
-	available := func(status corev1.ConditionStatus, ago time.Duration) []appsv1.DeploymentCondition {
-		return []appsv1.DeploymentCondition{{Type: appsv1.DeploymentAvailable, Status: status, LastTransitionTime: metav1.NewTime(now.Add(-ago))}}
+	stable := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{UID: "stable"}}
+	pod := func(ready corev1.ConditionStatus, ago time.Duration) corev1.Pod {
+		return corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(stable, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}},
+			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready, LastTransitionTime: metav1.NewTime(now.Add(-ago))}}},
+		}
 	}
+	foreign := pod(corev1.ConditionTrue, time.Hour)
+	foreign.OwnerReferences = nil
 	cases := map[string]struct {
-		conditions []appsv1.DeploymentCondition
-		pods       int32
-		seen       int32 // by the Deployment controller
-		unknown    bool
-		want       bool
-		wantWake   time.Duration
+		available int32
+		pods      []corev1.Pod
+		unknown   bool
+		want      bool
+		wantWake  time.Duration
 	}{
-		"it has pods":                                       {conditions: available(corev1.ConditionTrue, time.Hour), pods: 1, seen: 1},
-		"its pods failed a probe a moment ago":              {conditions: available(corev1.ConditionFalse, time.Second), wantWake: brokenAfter - time.Second},
-		"nobody has said yet that they have":                {conditions: available(corev1.ConditionTrue, time.Hour), seen: 1, wantWake: brokenAfter},
-		"nobody can say since when: all may be unavailable": {conditions: available(corev1.ConditionTrue, time.Hour), want: true},
-		"its pods have been away for a while":               {conditions: available(corev1.ConditionFalse, brokenAfter), want: true},
-		"it never served: there is nothing to wait for":     {conditions: available(corev1.ConditionFalse, time.Second), unknown: true, want: true},
+		"it has pods": {available: 1},
+		"its last pod failed a probe a moment ago": {
+			pods: []corev1.Pod{pod(corev1.ConditionFalse, time.Hour), pod(corev1.ConditionFalse, time.Second)}, wantWake: brokenAfter - time.Second,
+		},
+		"a pod takes requests, and is not available yet": {
+			pods: []corev1.Pod{pod(corev1.ConditionFalse, time.Hour), pod(corev1.ConditionTrue, time.Second)}, wantWake: brokenAfter,
+		},
+		"its pods have been away for a while": {pods: []corev1.Pod{pod(corev1.ConditionFalse, brokenAfter)}, want: true},
+		"it has no pods at all":               {want: true},
+		"another's pods are none of it":       {pods: []corev1.Pod{foreign}, want: true},
+		"it never served: there is nothing to wait for": {
+			pods: []corev1.Pod{pod(corev1.ConditionFalse, time.Second)}, unknown: true, want: true,
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := aWorld()
-			w.stable = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{UID: "stable"}, Status: appsv1.ReplicaSetStatus{AvailableReplicas: tc.pods}}
+			w.stable = stable.DeepCopy()
+			w.stable.Status.AvailableReplicas = tc.available
+			w.stablePods = tc.pods
 			w.run.Stable.UID = "stable"
 			if tc.unknown {
 				w.run.Stable.UID = ""
 			}
-			w.target.Status.Conditions, w.target.Status.AvailableReplicas = tc.conditions, tc.seen
 			if got := w.observe(now, release.Verdict{}).Target.StableBroken; got != tc.want {
 				t.Errorf("StableBroken %v, want %v", got, tc.want)
 			}
