@@ -62,7 +62,8 @@ func (t *turn) followPutBack() bool {
 		return t.giveUpPutBack("revision " + target.Revision + " was put into the Deployment past the hold")
 	case t.next.Unprotected && target.StableBroken && target.Held && !target.SameAsStable && target.Revision != t.next.Canary:
 		return t.giveUpPutBack("stable has no available pod to come back to, and revision " + target.Revision + " has come")
-	case target.Held && target.Revision != t.next.Revision:
+	case target.Revision != t.next.Revision && (target.Held || (t.next.Stage == Evacuating && target.SameAsStable)):
+		// Before anything was put back, stable's template is there because somebody wrote it.
 		t.noteNewer()
 	}
 	return false

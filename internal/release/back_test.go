@@ -91,6 +91,15 @@ func TestNewerChange(t *testing.T) {
 func TestPutBack(t *testing.T) {
 	tell(t, map[string]story{
 		"Evacuating waits until users are on the old pods": {from: Evacuating, want: Evacuating, wantTarget: Freeze, wantShares: evacuated, check: wantTwinKept(50)},
+		"Evacuating holds nothing again when somebody has set stable's template back past the hold": {
+			from: Evacuating, seen: func(o *Observation) { o.Target.Revision, o.Target.SameAsStable = oldRevision, true },
+			want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
+			check: func(t *testing.T, d Decision) {
+				if !d.Next.Reverted {
+					t.Error("the change would be held again over what a person wrote")
+				}
+			},
+		},
 		"Evacuating counts no share that was applied before": {
 			from: Evacuating, run: func(r *Run) { r.Since = now.Add(-time.Second) }, seen: appliedLongAgo, want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
 		},
