@@ -35,7 +35,8 @@ func takeUsersOffHarm(t *turn) bool {
 // harm is the proof or the fact that the canary must not have users.
 func (t *turn) harm() (ending, bool) {
 	twin, v := t.seen.Twin, t.seen.Verdict
-	if !t.canaryRuns() && !(t.wayBackAfterRollout() && v.Kind == Rollback) {
+	late := t.wayBackAfterRollout() && v.Kind == Rollback
+	if !t.canaryRuns() && !late {
 		return ending{}, false
 	}
 	switch {
