@@ -55,8 +55,8 @@ func nextLeaving(f splitFacts, run v1alpha1.SplitRun, planned []traffic.Backend,
 		at := slices.IndexFunc(run.Leaving, func(l v1alpha1.LeavingRoute) bool { return l.Name == r.ref.Name })
 		switch {
 		case at < 0 && changed:
-			out = append(out, v1alpha1.LeavingRoute{Name: r.ref.Name, SectionName: r.ref.SectionName, Since: metav1.MicroTime{Time: f.now}})
-		case at >= 0 && verdicts[i].State != traffic.True && f.now.Sub(run.Leaving[at].Since.Time) < splitReleaseLimit:
+			out = append(out, v1alpha1.LeavingRoute{Name: r.ref.Name, SectionName: r.ref.SectionName, Since: &metav1.MicroTime{Time: f.now}})
+		case at >= 0 && verdicts[i].State != traffic.True && f.now.Sub(leavingSince(run.Leaving[at])) < splitReleaseLimit:
 			out = append(out, run.Leaving[at])
 		}
 	}
@@ -67,8 +67,16 @@ func nextLeaving(f splitFacts, run v1alpha1.SplitRun, planned []traffic.Backend,
 func untilForgotten(f splitFacts, run v1alpha1.SplitRun) time.Duration {
 	var wake time.Duration
 	for _, l := range run.Leaving {
-		left := max(1, splitReleaseLimit-f.now.Sub(l.Since.Time))
+		left := max(1, splitReleaseLimit-f.now.Sub(leavingSince(l)))
 		wake = soonest(wake, left)
 	}
 	return wake
+}
+
+// leavingSince is long ago where the record does not say: nothing is waited for then.
+func leavingSince(l v1alpha1.LeavingRoute) time.Time {
+	if l.Since == nil {
+		return time.Time{}
+	}
+	return l.Since.Time
 }

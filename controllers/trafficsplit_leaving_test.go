@@ -16,7 +16,7 @@ import (
 func TestSplitLeavesARoute(t *testing.T) {
 	half := []traffic.Backend{{Name: "checkout", Weight: 50}, {Name: "checkout-canary", Weight: 50}}
 	since := metav1.MicroTime{Time: splitNow.Add(-10 * time.Second)}
-	leaving := []v1alpha1.LeavingRoute{{Name: "old", Since: since}}
+	leaving := []v1alpha1.LeavingRoute{{Name: "old", Since: &since}}
 	tests := map[string]struct {
 		recorded   []traffic.Backend
 		generation int64
@@ -28,7 +28,7 @@ func TestSplitLeavesARoute(t *testing.T) {
 	}{
 		"the spec has changed: the route is left by a feather": {
 			recorded: half, generation: 1,
-			want: []v1alpha1.LeavingRoute{{Name: "old", Since: metav1.MicroTime{Time: splitNow}}}, wantNext: true,
+			want: []v1alpha1.LeavingRoute{{Name: "old", Since: &metav1.MicroTime{Time: splitNow}}}, wantNext: true,
 		},
 		"it is waited until the data plane has the feather": {recorded: half, generation: 2, leaving: leaving, want: leaving},
 		"the feather is applied: the route is forgotten":    {recorded: half, generation: 2, leaving: leaving, settled: true, wantNext: true},

@@ -122,7 +122,7 @@ type LeavingRoute struct {
 
 	// since is when the split began to leave the route.
 	// +required
-	Since metav1.MicroTime `json:"since,omitzero"`
+	Since *metav1.MicroTime `json:"since,omitempty"`
 }
 
 // RouteStatus is one route of a split.
