@@ -53,7 +53,7 @@ func runDocumented(tb testing.TB, steps, dir string, env ...string) string {
 // shell runs commands with the kubectl of the cluster, as an administrator does.
 func shell(tb testing.TB, dir, commands string, env ...string) string {
 	tb.Helper()
-	command := exec.CommandContext(tb.Context(), "bash", "-euo", "pipefail", "-c", commands) //nolint:gosec // our own page
+	command := exec.CommandContext(tb.Context(), "bash", "-euo", "pipefail", "-c", commands)
 	command.Dir = dir
 	command.Env = append(os.Environ(), env...)
 	out, err := command.Output()

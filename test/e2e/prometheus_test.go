@@ -88,7 +88,8 @@ func (c *cluster) configureEndpoint(ctx context.Context) error {
 			kept = append(kept, one)
 		}
 	}
-	config.Prometheus.Endpoints = append(kept, endpoint{Name: fragileEndpoint, URL: c.fragile.url, Timeout: "5s"})
+	kept = append(kept, endpoint{Name: fragileEndpoint, URL: c.fragile.url, Timeout: "5s"})
+	config.Prometheus.Endpoints = kept
 	text, err := yaml.Marshal(config)
 	if err != nil {
 		return err
