@@ -61,7 +61,7 @@ test-integration: ## tests against a real API server and etcd
 
 test-e2e: rig-up rig-image ## tests on the rig's cluster, with the operator deployed; SCENARIO=name runs one
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
-	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(if $(SCENARIO),^TestScenarios$$/^$(SCENARIO)$$)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
+	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(if $(SCENARIO),^TestScenarios$$/^($(SCENARIO))$$)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
 
 bench-e2e: rig-up rig-image ## measure on the rig's cluster: detection, harm to users, failed requests by switching
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"

@@ -80,7 +80,7 @@ func (r *CanaryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return quiet(err)
 	}
 	r.tell(ctx, w, d)
-	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain())}, nil
+	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain(r.Now()))}, nil
 }
 
 // claim puts the finalizer on an object that has none, before anything is done for it. An object that is being deleted

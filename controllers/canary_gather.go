@@ -35,9 +35,13 @@ type world struct {
 	holdService *corev1.Service
 	split       *v1alpha1.TrafficSplit
 	pods        []corev1.Pod
+	// stablePods are the Deployment's pods, read only when stable has none that is available.
+	stablePods []corev1.Pod
 	// stable is the ReplicaSet that serves stable, or nil; serving is the one that would be if the present were adopted.
 	stable  *appsv1.ReplicaSet
 	serving *appsv1.ReplicaSet
+	// templateIsOurs says that the operator owns fields of the Deployment's template; known only where it has written it.
+	templateIsOurs bool
 	// label tells the twin's pods from stable's.
 	label    string
 	twinSays workload.TwinFacts
@@ -68,6 +72,12 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 	w.identify()
 	w.refusal = r.Judge.refusal(w)
 	w.refusalSaid = w.refusal
+	if err := r.readOwners(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.readStablePods(ctx, w); err != nil {
+		return nil, err
+	}
 	return w, r.check(ctx, w)
 }
 
@@ -138,6 +148,29 @@ func read[T client.Object](ctx context.Context, c client.Reader, namespace, name
 		return none, nil
 	}
 	return into, wrap("read "+name, err)
+}
+
+func (r *CanaryReconciler) readStablePods(ctx context.Context, w *world) error {
+	if w.target == nil || !stableBroken(w.target, w.stable) || w.target.Spec.Selector == nil {
+		return nil
+	}
+	pods := &corev1.PodList{}
+	err := r.Client.List(ctx, pods, client.InNamespace(w.cr.Namespace), client.MatchingLabels(w.target.Spec.Selector.MatchLabels))
+	w.stablePods = pods.Items
+	return wrap("list Pods", err)
+}
+
+// readOwners reads live who owns the template, in the stages that write it: what a cache keeps of that is nobody's promise.
+func (r *CanaryReconciler) readOwners(ctx context.Context, w *world) error {
+	writes := w.run.Want.Target == release.PutBack || w.run.Want.Target == release.Rehold
+	if w.target == nil || !writes {
+		return nil
+	}
+	live, err := read(ctx, r.Live, w.target.Namespace, w.target.Name, &appsv1.Deployment{})
+	if err == nil && live != nil {
+		w.templateIsOurs = workload.OperatorOwnsTemplate(live)
+	}
+	return err
 }
 
 // identify finds out which ReplicaSet is which.

@@ -73,9 +73,9 @@ type evidence struct {
 func hearsEvidence(s release.Stage) bool {
 	switch s {
 	case release.Checking, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
-		release.PromotionEntering, release.PromotionRolling:
+		release.PromotionEntering, release.PromotionRolling, release.PromotionFinishing:
 		return true
-	case release.Idle, release.LettingThrough, release.PromotionFinishing, release.RollingBack, release.RolledBack,
+	case release.Idle, release.LettingThrough, release.RollingBack, release.RolledBack,
 		release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
 	return false
@@ -174,9 +174,10 @@ func servedStep(run release.Run) int {
 	switch run.Stage {
 	case release.Preparing:
 		return run.Step - 1
-	case release.Shifting, release.Judging, release.PromotionPreparing, release.PromotionEntering, release.PromotionRolling:
+	case release.Shifting, release.Judging, release.PromotionPreparing, release.PromotionEntering, release.PromotionRolling,
+		release.PromotionFinishing:
 		return run.Step
-	case release.Idle, release.LettingThrough, release.Checking, release.PromotionFinishing, release.RollingBack,
+	case release.Idle, release.LettingThrough, release.Checking, release.RollingBack,
 		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
 	return -1
@@ -184,6 +185,9 @@ func servedStep(run release.Run) int {
 
 // settles says that a change of the share lands in this interval, or that it mixes two shares.
 func settles(run release.Run, look telemetry.Look) bool {
+	if run.Stage == release.PromotionFinishing {
+		return look.To.After(run.Since)
+	}
 	return run.Stage == release.Shifting || (run.Stage != release.Preparing && look.From.Before(run.AppliedAt))
 }
 

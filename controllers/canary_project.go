@@ -103,9 +103,11 @@ func (p projection) target(ctx context.Context) error {
 			return nil
 		}
 		return p.writeTarget(ctx, d, workload.Release(d))
+	case release.Freeze:
+		return p.freeze(ctx, d)
 	case release.PutBack:
 		stable, known := p.stableTemplate()
-		if !known || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, stable)) {
+		if !known {
 			return nil
 		}
 		return p.putBack(ctx, d, stable)
@@ -113,6 +115,14 @@ func (p projection) target(ctx context.Context) error {
 		return p.rehold(ctx)
 	}
 	return nil
+}
+
+// freeze stops a rollout. What stands still already is left alone, and so are stable's pods on their way back.
+func (p projection) freeze(ctx context.Context, d *appsv1.Deployment) error {
+	if d.Spec.Paused || workload.Revision(d.Spec.Template) != p.d.Next.Canary {
+		return nil
+	}
+	return p.writeTarget(ctx, d, workload.Freeze(d, p.w.cr.Name))
 }
 
 // newerIsHeld says that what would be let go is not what was decided on.
@@ -136,10 +146,15 @@ func (p projection) writeTarget(ctx context.Context, before, after *appsv1.Deplo
 	return err
 }
 
-// putBack writes stable's template, then gives its fields back to who owned them when it was recorded.
+// putBack writes stable's template, then gives its fields back to who owned them when it was recorded. Each is done when it is
+// found undone: the operator may have died between the two.
 func (p projection) putBack(ctx context.Context, d *appsv1.Deployment, stable corev1.PodTemplateSpec) error {
-	if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
-		return err
+	if workload.Held(d) || !workload.SameTemplate(d.Spec.Template, stable) {
+		if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
+			return err
+		}
+	} else if !p.w.templateIsOurs {
+		return nil
 	}
 	return p.giveBack(ctx, workload.PresentStable(p.w.cr, p.w.revisions))
 }
@@ -279,10 +294,6 @@ func (p projection) hold(ctx context.Context) error {
 		return p.removeService(ctx, p.w.holdService)
 	}
 	if p.w.service == nil || p.w.target == nil || p.w.stable == nil {
-		return nil
-	}
-	if p.w.holdService != nil && p.d.Next.Stage == release.PromotionFinishing {
-		// Stable is already the new ReplicaSet; the Service goes on selecting the old one until it leaves.
 		return nil
 	}
 	return p.service(ctx, p.w.holdService, workload.HoldService(p.w.cr, p.w.service, p.w.target, p.w.stable))

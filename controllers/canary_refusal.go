@@ -46,13 +46,18 @@ func (b *Bench) refusal(w *world) string {
 // watched, such as routes, what serves them, admission policies and quotas.
 const refusalPause = 30 * time.Second
 
-// lookAgain is when what was refused may have been put right without an event, or is to be said.
-func (w *world) lookAgain() time.Duration {
+// lookAgain is when something may have changed without an event: what was refused may have been put right, or is to be
+// said, and stable may have been without pods for long enough to count as broken.
+func (w *world) lookAgain(now time.Time) time.Duration {
+	var wake time.Duration
+	if w.target != nil && stableBroken(w.target, w.stable) {
+		wake = w.untilBroken(now)
+	}
 	switch {
 	case w.refusal != w.refusalSaid:
-		return conflictPause
+		wake = soonest(wake, conflictPause)
 	case len(w.refusals) > 0 || w.refusal != "":
-		return refusalPause
+		wake = soonest(wake, refusalPause)
 	}
-	return 0
+	return wake
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -92,12 +93,12 @@ func TestARefusalIsForgottenWhenTheTwinIsTaken(t *testing.T) {
 	if err := b.refused(w, overQuota); err != nil {
 		t.Fatal(err)
 	}
-	if soon := w.lookAgain(); soon <= 0 || soon >= refusalPause {
+	if soon := w.lookAgain(time.Unix(1, 0)); soon <= 0 || soon >= refusalPause {
 		t.Errorf("a refusal that nobody was told of is looked at again in %s", soon)
 	}
 	w = aWorld(preparing)
 	w.refusal, w.refusalSaid = b.refusal(w), b.refusal(w)
-	if again := w.lookAgain(); again != refusalPause {
+	if again := w.lookAgain(time.Unix(1, 0)); again != refusalPause {
 		t.Errorf("a refusal is looked at again in %s, want %s", again, refusalPause)
 	}
 	if err := b.refused(w, nil); err != nil || b.refusal(w) != "" {

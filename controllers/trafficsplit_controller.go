@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,8 +128,38 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 		}
 		f.routes = append(f.routes, route)
 	}
+	if f.left, err = r.gatherLeft(ctx, split); err != nil {
+		return f, err
+	}
 	f.adopt, err = r.lostRecord(ctx, f)
 	return f, err
+}
+
+// gatherLeft reads the routes that the spec names no longer and that carry the split still.
+func (r *TrafficSplitReconciler) gatherLeft(ctx context.Context, split *v1alpha1.TrafficSplit) ([]splitRoute, error) {
+	var names []string
+	for _, s := range split.Status.Routes {
+		names = append(names, s.Name)
+	}
+	for _, l := range split.Status.Run.Leaving {
+		names = append(names, l.Name)
+	}
+	slices.Sort(names)
+	var out []splitRoute
+	for _, name := range slices.Compact(names) {
+		if slices.ContainsFunc(split.Spec.RouteRefs, func(ref v1alpha1.RouteReference) bool { return ref.Name == name }) {
+			continue
+		}
+		route, err := r.gatherRoute(ctx, split, v1alpha1.RouteReference{Name: name})
+		if err != nil {
+			return nil, err
+		}
+		if on := carriedBy(route.live, split); on != nil {
+			route.ref.SectionName = on.SectionName
+			out = append(out, route)
+		}
+	}
+	return out, nil
 }
 
 func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {

@@ -22,6 +22,8 @@ type splitFacts struct {
 	split    *v1alpha1.TrafficSplit
 	conflict *traffic.Conflict
 	routes   []splitRoute
+	// left are routes that the spec names no longer and that carry the split still.
+	left []splitRoute
 	// ready is the number of ready endpoints of each Service that the split names.
 	ready map[string]int
 	// adopt is what a route carries of this split when that is later than the split's own record: the record was lost.
@@ -59,6 +61,7 @@ func decideSplit(f splitFacts) splitDecision {
 	run, planned := recordedRun(f)
 	want := wantedBackends(f.split)
 	verdicts := splitVerdicts(f, run, planned, want)
+	leaving := nextLeaving(f, run, planned, verdicts[len(f.routes):])
 	d := splitDecision{goodSince: goodSince(f, verdicts), wake: longestWake(verdicts)}
 	refusal := splitRefusal(f)
 	done := true
@@ -67,8 +70,8 @@ func decideSplit(f splitFacts) splitDecision {
 		applied := allApplied(verdicts)
 		next, done = nextBackends(f, planned, want, applied)
 		d.known = stillKnown(f.known, planned, next, applied)
-		if run.Sequence == nil || f.adopt != nil || !slices.Equal(next, planned) {
-			run = nextRun(run, next)
+		if run.Sequence == nil || f.adopt != nil || !slices.Equal(next, planned) || !slices.Equal(leaving, run.Leaving) {
+			run = nextRun(run, next, leaving)
 			d.goodSince, d.wake = time.Time{}, 0
 			verdicts = splitVerdicts(f, run, next, want)
 		} else {
@@ -78,11 +81,11 @@ func decideSplit(f splitFacts) splitDecision {
 	} else {
 		d.restored = isReleased(f, []traffic.Backend{{Name: f.split.Spec.ServiceRef.Name, Weight: 1}})
 	}
-	finished := done && allApplied(verdicts) && refusal == nil
+	finished := done && len(run.Leaving) == 0 && allApplied(verdicts) && refusal == nil
 	if finished && run.AppliedAt == nil {
 		run.AppliedAt = &metav1.MicroTime{Time: f.now}
 	}
-	d.wake = soonest(d.wake, untilRelease(f))
+	d.wake = soonest(soonest(d.wake, untilRelease(f)), untilForgotten(f, run))
 	d.status = splitStatus(f, statusInput{run: run, verdicts: verdicts, refusal: refusal, done: done})
 	return d
 }
@@ -101,10 +104,11 @@ func recordedRun(f splitFacts) (v1alpha1.SplitRun, []traffic.Backend) {
 	return run, trafficBackends(run.Backends)
 }
 
-func nextRun(run v1alpha1.SplitRun, next []traffic.Backend) v1alpha1.SplitRun {
+func nextRun(run v1alpha1.SplitRun, next []traffic.Backend, leaving []v1alpha1.LeavingRoute) v1alpha1.SplitRun {
 	return v1alpha1.SplitRun{
 		Sequence: new(ptr.Deref(run.Sequence, 0) + 1),
 		Backends: apiBackends(next),
+		Leaving:  leaving,
 	}
 }
 
@@ -171,7 +175,7 @@ func isReleased(f splitFacts, next []traffic.Backend) bool {
 	if f.split.DeletionTimestamp.IsZero() || !onlyService(f.split, next) {
 		return false
 	}
-	return !slices.ContainsFunc(f.routes, func(r splitRoute) bool { return carriedBy(r.live, f.split) != nil })
+	return !slices.ContainsFunc(f.all(), func(r splitRoute) bool { return carriedBy(r.live, f.split) != nil })
 }
 
 func onlyService(split *v1alpha1.TrafficSplit, backends []traffic.Backend) bool {
@@ -200,7 +204,7 @@ func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, planned, want []traffic.
 			observed.Leaving = append(observed.Leaving, b.Name)
 		}
 	}
-	out := make([]traffic.Verdict, len(f.routes))
+	out := make([]traffic.Verdict, len(f.routes), len(f.routes)+len(f.left))
 	for i, r := range f.routes {
 		switch {
 		case r.live == nil && !f.split.DeletionTimestamp.IsZero():
@@ -212,7 +216,7 @@ func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, planned, want []traffic.
 			out[i] = gatewayapi.HTTPRoute{}.Applied(r.live, split, observed)
 		}
 	}
-	return out
+	return append(out, leftVerdicts(f, run, planned)...)
 }
 
 // routeSplit is the split's record as one route is to carry it.

@@ -45,12 +45,17 @@ func indexTraffic(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// splitRouteNames are the names of a split's routes, each once.
+// splitRouteNames are the names of a split's routes, and of those that it leaves, each once.
 func splitRouteNames(split *v1alpha1.TrafficSplit) []string {
 	var out []string
 	for _, ref := range split.Spec.RouteRefs {
 		if fieldOrHTTPRoute(ref.Kind) == httpRouteKind.Kind && !slices.Contains(out, ref.Name) {
 			out = append(out, ref.Name)
+		}
+	}
+	for _, l := range split.Status.Run.Leaving {
+		if !slices.Contains(out, l.Name) {
+			out = append(out, l.Name)
 		}
 	}
 	return out
@@ -95,6 +100,11 @@ func composeNamespace(ctx context.Context, reader client.Reader, namespace strin
 				continue
 			}
 			wishes = append(wishes, traffic.Wish{Route: ref.Name, Split: routeSplit(split, ref, split.Status.Run, backends)})
+		}
+		for _, l := range split.Status.Run.Leaving {
+			ref := v1alpha1.RouteReference{Name: l.Name, SectionName: l.SectionName}
+			wish := traffic.Wish{Route: l.Name, Split: routeSplit(split, ref, split.Status.Run, leavingBackends(split, backends)), Leaving: true}
+			wishes = append(wishes, wish)
 		}
 	}
 	return traffic.Compose(wishes), nil

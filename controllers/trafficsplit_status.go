@@ -115,16 +115,16 @@ func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
 		if v.State == traffic.True {
 			continue
 		}
-		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("HTTPRoute %s: %s", f.routes[i].ref.Name, v.Message)
+		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("HTTPRoute %s: %s", f.all()[i].ref.Name, v.Message)
 		if v.State == traffic.Unknown {
 			c.Status = metav1.ConditionUnknown
 		}
-		if by := f.routes[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
-			c.Reason, c.Message = reasonContested, contestedMessage(f.routes[i].ref.Name, by)
+		if by := f.all()[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
+			c.Reason, c.Message = reasonContested, contestedMessage(f.all()[i].ref.Name, by)
 		}
 		return c
 	}
-	if !in.done {
+	if !in.done || len(in.run.Leaving) > 0 {
 		c.Reason, c.Message = reasonFeathering, "backends are entering or leaving: "+sharesText(in.run.Backends)
 		return c
 	}

@@ -209,9 +209,36 @@ type SplitRun struct {
 	// +kubebuilder:validation:MaxItems=32
 	Backends []WeightedBackend `json:"backends,omitempty"`
 
+	// leaving are routes that the spec names no longer. They carry the Service and the other backends by a feather, until
+	// that is applied.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Leaving []LeavingRoute `json:"leaving,omitempty"`
+
 	// appliedAt is when these backends were first seen applied on every route; absent: not yet.
 	// +optional
 	AppliedAt *metav1.MicroTime `json:"appliedAt,omitempty"`
+}
+
+// LeavingRoute is a route that a split is being taken off.
+type LeavingRoute struct {
+	// name is the name of the HTTPRoute.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// sectionName is the rule that carries the split; absent: every rule that sends to the Service.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SectionName string `json:"sectionName,omitempty"`
+
+	// since is when the split began to leave the route.
+	// +required
+	Since *metav1.MicroTime `json:"since,omitempty"`
 }
 
 // RouteStatus is one route of a split.

@@ -50,7 +50,7 @@ func asJSON(f *testing.F, v any) string {
 func TestDecideIsTotal(t *testing.T) {
 	full := Observation{
 		Now:     now,
-		Target:  TargetFacts{true, true, true, newRevision, true, true, true, true, true, true, true, true, Stable{"u", "r"}, true},
+		Target:  TargetFacts{true, true, true, newRevision, true, true, true, true, true, true, true, true, Stable{"u", "r"}, true, true},
 		Twin:    TwinFacts{Exists: true, Ready: true, CrashLooping: true, Failed: true, NotAdmitted: true},
 		Hold:    HoldFacts{Exists: true, Enough: true},
 		Traffic: TrafficFacts{Exists: true, CanaryShare: true, Refused: true, Applied: true},

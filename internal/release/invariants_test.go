@@ -64,11 +64,14 @@ func edgesHold(before Run, o Observation, d Decision, must require) {
 		must(d.Next.Stage == PuttingBack || d.Next.Stage == Reholding || d.Next.Stage == Deleting, "stable's template is written")
 	case Rehold:
 		must(d.Next.Stage == Reholding, "the change is written")
+	case Freeze:
+		must(d.Next.Stage == Evacuating, "a rollout is stopped")
 	case Keep:
 	}
 	if d.Next.Stage != before.Stage && (d.Next.Stage == Evacuating || d.Next.Stage == PuttingBack) {
 		mixed := o.Target.Mixed && o.Target.Held && (before.Stage == Idle || before.Stage == LettingThrough || before.Stage == RolledBack)
-		must(before.Stage == PromotionRolling || before.Stage == Evacuating || mixed, "stable is put back though nothing was rolled out")
+		rolled := before.Stage == PromotionRolling || before.Stage == PromotionFinishing
+		must(rolled || before.Stage == Evacuating || mixed, "stable is put back though nothing was rolled out")
 	}
 }
 

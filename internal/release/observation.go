@@ -47,6 +47,8 @@ type TargetFacts struct {
 	Serving Stable
 	// OnlyStablePods: every pod is of stable's ReplicaSet, and as many as wanted are available.
 	OnlyStablePods bool
+	// Ours: the operator wrote the template, and its fields have not been given back to their owners yet.
+	Ours bool
 }
 
 // TwinFacts are about the canary's Deployment.

@@ -70,6 +70,8 @@ const (
 	Keep Target = ""
 	// LetGo lifts the hold, so that the Deployment controller rolls out what is in it.
 	LetGo Target = "LetGo"
+	// Freeze stops the rollout of the candidate where it is, by the hold: no old pod goes while users come to them.
+	Freeze Target = "Freeze"
 	// PutBack has stable's template in the Deployment, not paused.
 	PutBack Target = "PutBack"
 	// Rehold has the candidate's template in the Deployment, paused and marked.
@@ -130,6 +132,8 @@ type Run struct {
 	LookingSince time.Time `json:"lookingSince,omitzero"`
 	// Unprotected says that stable had no available pod when its promotion began, so that no way back was made.
 	Unprotected bool `json:"unprotected,omitempty"`
+	// Rolled is what a promotion has rolled out. It is stable when the last evidence of the promotion has been heard.
+	Rolled Stable `json:"rolled,omitzero"`
 	// Evacuated says that the old pods' Service carries everything while stable's template is put back.
 	Evacuated bool `json:"evacuated,omitempty"`
 	// Reverted says that stable's template came into the Deployment meanwhile, so that nothing is to be held again.

@@ -34,8 +34,7 @@ func run(m *testing.M) int {
 	if err != nil {
 		return fail(err)
 	}
-	// What runs may be of an image that was replaced under the same name.
-	if err := c.restartOperator(ctx); err != nil {
+	if err := c.setUpOperator(ctx); err != nil {
 		return fail(err)
 	}
 	shared = c

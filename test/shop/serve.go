@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -32,6 +33,7 @@ const (
 // server answers as its behaviour says.
 type server struct {
 	behaviour behaviour
+	errors    atomic.Uint64 // percent of requests, as the bits of a float64; tests change it while pods run
 	pod       string
 	draining  atomic.Bool
 	roll      func() float64 // from 0 up to, not including, 100
@@ -55,6 +57,7 @@ func newServer(b behaviour, pod string) *server {
 		}),
 		registry: prometheus.NewRegistry(),
 	}
+	s.errors.Store(math.Float64bits(b.ErrorPercent))
 	s.registry.MustRegister(s.requests, s.duration)
 	for _, result := range []string{"ok", "failed"} {
 		s.requests.WithLabelValues(result) // a series that is there from the start can be rated from the first failure on
@@ -66,6 +69,7 @@ func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", s.answer)
 	mux.HandleFunc("/healthz", s.health)
+	mux.HandleFunc("POST /behave", s.behave)
 	mux.Handle("/metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -79,7 +83,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	result, code := "ok", http.StatusOK
-	if s.roll() < s.behaviour.ErrorPercent {
+	if s.roll() < math.Float64frombits(s.errors.Load()) {
 		result, code = "failed", http.StatusInternalServerError
 	}
 	s.requests.WithLabelValues(result).Inc()
@@ -95,6 +99,18 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(map[string]string{"version": s.behaviour.Version, "pod": s.pod})
+}
+
+// behave makes a version good or bad while it runs: the harm that nobody has seen before.
+func (s *server) behave(w http.ResponseWriter, r *http.Request) {
+	read := reader{env: func(string) string { return r.FormValue("errorPercent") }}
+	percent := read.percent("errorPercent", 0)
+	if read.err != nil {
+		http.Error(w, read.err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.errors.Store(math.Float64bits(percent))
+	slog.Info("Behaving", "errorPercent", percent)
 }
 
 func (s *server) health(w http.ResponseWriter, _ *http.Request) {

@@ -35,7 +35,7 @@ func (c *watcher) againstTarget(old, now *appsv1.Deployment, run release.Run) st
 		return fmt.Sprintf("record, then act: the operator writes template %s, and the record says %q", name, run.Want.Target)
 	case changed && run.Want.Target == release.PutBack && name != run.Stable.Revision:
 		return fmt.Sprintf("record, then act: the operator puts %s back, and stable is %s", name, run.Stable.Revision)
-	case !old.Spec.Paused && now.Spec.Paused && run.Want.Target != release.Rehold:
+	case !old.Spec.Paused && now.Spec.Paused && run.Want.Target != release.Rehold && run.Want.Target != release.Freeze:
 		return fmt.Sprintf("record, then act: the operator holds %s, and the record says %q", name, run.Want.Target)
 	case old.Spec.Paused && !now.Spec.Paused:
 		return c.againstLetGo(old, now, run)
@@ -68,7 +68,7 @@ func (c *watcher) againstLetGo(old, now *appsv1.Deployment, run release.Run) str
 		if c.rejected[name] && run.Retried != name && name != run.Stable.Revision && !c.promoted(now) {
 			return fmt.Sprintf("rejected stays rejected: %s is rolled out", name)
 		}
-	case release.Keep, release.Rehold:
+	case release.Keep, release.Rehold, release.Freeze:
 		return fmt.Sprintf("record, then act: the operator lifts the hold, and the record says %q", run.Want.Target)
 	}
 	return ""
