@@ -119,7 +119,7 @@ func startControllers(t *testing.T) {
 	start(t, asset("kube-controller-manager"), "--kubeconfig="+kubeconfig(user), "--leader-elect=false", "--secure-port="+freePort(t),
 		"--bind-address=127.0.0.1", "--cert-dir="+cluster.dir, "--kube-api-qps=1000", "--kube-api-burst=2000",
 		"--controllers=deployment-controller,replicaset-controller,endpointslice-controller",
-		"--concurrent-deployment-syncs=16", "--concurrent-replicaset-syncs=16", "--concurrent-service-endpoint-syncs=16")
+		"--concurrent-deployment-syncs=4", "--concurrent-replicaset-syncs=4", "--concurrent-service-endpoint-syncs=4")
 }
 
 func freePort(t *testing.T) string {

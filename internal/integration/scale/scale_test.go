@@ -94,7 +94,7 @@ func (f *figures) active(t *testing.T, o *operator, prometheus *front, n int) {
 func awaitQuiet(t *testing.T) {
 	t.Helper()
 	before, since := sum(writes(t)), time.Now()
-	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 5*time.Minute, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), time.Second, patience, true, func(context.Context) (bool, error) {
 		if now := sum(writes(t)); now != before {
 			before, since = now, time.Now()
 		}
