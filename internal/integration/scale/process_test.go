@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -86,6 +87,24 @@ func (p *process) memory() (now, most float64) {
 		}
 	}
 	return now, most
+}
+
+// processorSeconds is how long the processor has worked for the process.
+func (p *process) processorSeconds() float64 {
+	p.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name before may have spaces
+	fields := strings.Fields(after)
+	const user, system, ticks = 11, 12, 100
+	ofUser, errUser := strconv.ParseFloat(fields[user], 64)
+	ofSystem, errSystem := strconv.ParseFloat(fields[system], 64)
+	if err := errors.Join(errUser, errSystem); err != nil {
+		p.t.Fatal(err)
+	}
+	return (ofUser + ofSystem) / ticks
 }
 
 func asset(name string) string { return filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), name) }

@@ -34,6 +34,7 @@ func TestScale(t *testing.T) {
 	o = startOperator(t, binary, prometheus.URL)
 	known := o.awaitKnown(t, *idle)
 	f.limited(fmt.Sprintf("until all %d releases are known after a restart", *idle), known.Seconds(), "s", maxKnownSeconds)
+	f.told("processor time until then", o.processorSeconds(), "s")
 	pass(t, *window)
 	f.limited("writes by a restart", float64(sum(less(writes(t), before))), "requests", 0)
 	_, most := o.memory()
