@@ -36,7 +36,7 @@ func start(t *testing.T, path string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, command: exec.Command(path, args...), ended: make(chan struct{})} //nolint:gosec // the test names it
+	p := &process{t: t, command: exec.Command(path, args...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = out, out
 	p.command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig(operatorUser))
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
