@@ -100,7 +100,7 @@ type scrape struct {
 	lie *lie
 }
 
-// lie is nonsense that a Prometheus tells: samples of a broken exporter, of half of the targets, or counted twice.
+// lie is nonsense that a Prometheus tells, such as samples of a broken exporter.
 type lie struct {
 	name string
 	of   func(c telemetry.Counts) telemetry.Counts
@@ -122,8 +122,6 @@ func lies() []lie {
 		{"more bad answers than answers", each(func(p telemetry.PodCount) telemetry.PodCount { p.Bad = 2*p.Requests + 1; return p })},
 		{"fewer than no requests", each(func(p telemetry.PodCount) telemetry.PodCount { p.Requests = -p.Requests - 1; return p })},
 		{"requests without end", each(func(p telemetry.PodCount) telemetry.PodCount { p.Requests = math.Inf(1); return p })},
-		{"nothing of the canary", func(c telemetry.Counts) telemetry.Counts { c.Canary = nil; return c }},
-		{"nothing of stable", func(c telemetry.Counts) telemetry.Counts { c.Stable = nil; return c }},
 	}
 }
 

@@ -26,8 +26,9 @@ const (
 	together = 20
 	// gatewayNamespace has the Gateway of all routes.
 	gatewayNamespace = "gateway"
-	dataPlane = "gateway.envoyproxy.io/gatewayclass-controller"
-	replicas  = 2
+	dataPlane        = "gateway.envoyproxy.io/gatewayclass-controller"
+	// replicas are of the applications. Of pods that are no canary's the operator keeps hardly more than the name.
+	replicas = 1
 	// measuredLabel is on pods that have metrics of their own.
 	measuredLabel = "measured"
 )
@@ -187,11 +188,14 @@ func stages(ctx context.Context) (map[string]int, error) {
 	return out, nil
 }
 
+// patience is for machines that have much else to do.
+const patience = 20 * time.Minute
+
 // await waits until so many releases are in a stage.
 func await(t *testing.T, stage string, n int) {
 	t.Helper()
 	var last map[string]int
-	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 4*time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 5*time.Second, patience, true, func(ctx context.Context) (bool, error) {
 		var err error
 		last, err = stages(ctx)
 		if t.Failed() {

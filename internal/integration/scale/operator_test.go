@@ -27,7 +27,7 @@ type operator struct {
 func buildOperator(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(cluster.dir, "slipway")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".") //nolint:gosec // a path of our own
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the operator: %v\n%s", err, out)

@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -35,7 +36,7 @@ func start(t *testing.T, path string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, command: exec.Command(path, args...), ended: make(chan struct{})} //nolint:gosec // the test names it
+	p := &process{t: t, command: exec.Command(path, args...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = out, out
 	p.command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig(operatorUser))
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -88,6 +89,24 @@ func (p *process) memory() (now, most float64) {
 	return now, most
 }
 
+// processorSeconds is how long the processor has worked for the process.
+func (p *process) processorSeconds() float64 {
+	p.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name before may have spaces
+	fields := strings.Fields(after)
+	const user, system, ticks = 11, 12, 100
+	ofUser, errUser := strconv.ParseFloat(fields[user], 64)
+	ofSystem, errSystem := strconv.ParseFloat(fields[system], 64)
+	if err := errors.Join(errUser, errSystem); err != nil {
+		p.t.Fatal(err)
+	}
+	return (ofUser + ofSystem) / ticks
+}
+
 func asset(name string) string { return filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), name) }
 
 // kubeconfig is a user's file. Colons separate files in KUBECONFIG.
@@ -119,7 +138,7 @@ func startControllers(t *testing.T) {
 	start(t, asset("kube-controller-manager"), "--kubeconfig="+kubeconfig(user), "--leader-elect=false", "--secure-port="+freePort(t),
 		"--bind-address=127.0.0.1", "--cert-dir="+cluster.dir, "--kube-api-qps=1000", "--kube-api-burst=2000",
 		"--controllers=deployment-controller,replicaset-controller,endpointslice-controller",
-		"--concurrent-deployment-syncs=16", "--concurrent-replicaset-syncs=16", "--concurrent-service-endpoint-syncs=16")
+		"--concurrent-deployment-syncs=4", "--concurrent-replicaset-syncs=4", "--concurrent-service-endpoint-syncs=4")
 }
 
 func freePort(t *testing.T) string {

@@ -34,10 +34,12 @@ func TestScale(t *testing.T) {
 	o = startOperator(t, binary, prometheus.URL)
 	known := o.awaitKnown(t, *idle)
 	f.limited(fmt.Sprintf("until all %d releases are known after a restart", *idle), known.Seconds(), "s", maxKnownSeconds)
+	f.told("processor time until then", o.processorSeconds(), "s")
 	pass(t, *window)
 	f.limited("writes by a restart", float64(sum(less(writes(t), before))), "requests", 0)
-	_, most := o.memory()
-	f.limited("memory at most, after a restart", most, "MiB", maxMemoryMiB)
+	rss, most := o.memory()
+	f.limited("memory (RSS) after a restart", rss, "MiB", maxMemoryMiB)
+	f.told("memory (RSS) at most, since the restart", most, "MiB")
 
 	took := change(t, 0, *few)
 	f.told("a change of a Deployment, which is held", float64(took.Milliseconds()), "ms")
@@ -94,7 +96,7 @@ func (f *figures) active(t *testing.T, o *operator, prometheus *front, n int) {
 func awaitQuiet(t *testing.T) {
 	t.Helper()
 	before, since := sum(writes(t)), time.Now()
-	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 5*time.Minute, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), time.Second, patience, true, func(context.Context) (bool, error) {
 		if now := sum(writes(t)); now != before {
 			before, since = now, time.Now()
 		}
