@@ -87,6 +87,8 @@ func (m *memory) impossible() string {
 		return "deciding metric"
 	case !m.Split.possible():
 		return "split"
+	case !m.Halves.possible():
+		return "halves"
 	}
 	for i := range m.Metrics {
 		if !m.Metrics[i].possible(len(m.Canary), len(m.Stable), m.Begun) {

@@ -27,6 +27,7 @@ type memory struct {
 	Stable  []string       `json:"d,omitempty"`
 	Metrics []metricMemory `json:"m"`
 	Split   split          `json:"w,omitzero"`
+	Halves  halves         `json:"a,omitzero"` // mode AA only
 
 	Crossed      bool   `json:"x,omitempty"`  // harm is proven: final
 	CrossedBy    int    `json:"xm,omitempty"` // the metric that weighed most

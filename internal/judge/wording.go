@@ -130,3 +130,8 @@ func grouped(v float64) string {
 	}
 	return b.String()
 }
+
+// shortPercent is a share without needless zeros: "10%", "0.05%".
+func shortPercent(share float64) string {
+	return strconv.FormatFloat(100*share, 'g', 4, 64) + "%"
+}
