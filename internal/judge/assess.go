@@ -118,8 +118,10 @@ func (s *State) Assess(p Policy, nextShare float64) Assessment {
 	for i := range p.Metrics {
 		m := s.assessMetric(p, i)
 		a.Metrics = append(a.Metrics, m)
-		a.CanaryRequests = min(a.CanaryRequests, m.Canary.Requests)
-		a.CanaryRequestsNeeded = max(a.CanaryRequestsNeeded, m.CanaryRequestsNeeded)
+		if !p.Metrics[i].Signs {
+			a.CanaryRequests = min(a.CanaryRequests, m.Canary.Requests)
+			a.CanaryRequestsNeeded = max(a.CanaryRequestsNeeded, m.CanaryRequestsNeeded)
+		}
 		if m.LogPromote < logPromote {
 			furthest, logPromote = i, m.LogPromote
 		}
@@ -156,10 +158,16 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 		Weight:        mp.importance() / p.totalImportance(),
 		Canary:        ArmCount{Requests: m.Step.Canary.N, Bad: m.Step.Canary.X},
 		Stable:        ArmCount{Requests: m.Step.Stable.N, Bad: m.Step.Stable.X},
-		LogHarm:       harmLog(m.Harm, m.Wide, s.mem.Idle),
+		LogHarm:       harmLog(m.Harm, m.Wide, s.mem.Idle) + m.Signs.logHarm(),
 		LogPromote:    m.logPromote(),
 		Noise:         m.Phi,
 		StableLeftOut: s.leftOut(m),
+	}
+	if mp.Signs {
+		out.Canary = ArmCount{Requests: m.Signs.StepWorse + m.Signs.StepNotWorse, Bad: m.Signs.StepWorse}
+		out.RatioHigh, out.DifferenceLow, out.DifferenceHigh = math.Inf(1), -1, 1
+		out.Detail = out.signSentence(p)
+		return out
 	}
 	if mp.Limit > 0 {
 		out.LogLimit = m.Limit.logValue(s.mem.Idle)
@@ -175,9 +183,9 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 
 // logPromote is the log evidence of health of this step, the lesser of comparison and limit.
 func (m *metricMemory) logPromote() float64 {
-	log := 0.0
+	log := m.Signs.logHealth()
 	if len(m.Promote) > 0 {
-		log = m.Promote.logValue(0)
+		log += m.Promote.logValue(0)
 	}
 	if len(m.LimitPromote) > 0 {
 		log = min(log, m.LimitPromote.logValue(0))

@@ -51,7 +51,7 @@ func (s *State) harm(p Policy, without int) combined {
 			comparison, wide, limit = pod.Harm, pod.Wide, pod.Limit
 		}
 		weight := math.Log(mp.importance()) - total
-		weigh(i, false, weight+harmLog(comparison, wide, s.mem.Idle))
+		weigh(i, false, weight+harmLog(comparison, wide, s.mem.Idle)+m.Signs.logHarm())
 		if mp.Limit > 0 {
 			weigh(i, true, weight+limit.logValue(s.mem.Idle))
 		}

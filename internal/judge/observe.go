@@ -132,6 +132,7 @@ func (s *State) renewHealth(newStep bool) {
 	for i := range s.mem.Metrics {
 		m := &s.mem.Metrics[i]
 		m.Promote, m.LimitPromote = m.Promote[:0], m.LimitPromote[:0]
+		m.Signs.renew()
 		if newStep {
 			m.Step, m.StepWarm = armTally{}, armTally{}
 			m.Waiting.Settling = !m.Waiting.empty()
@@ -165,6 +166,10 @@ func (m *metricMemory) invest(p *MetricPolicy, mass float64) {
 // observeMetric takes in one metric's interval: first the evidence, from what was known before; then what it teaches.
 func (s *State) observeMetric(p Policy, i int, l Look) {
 	m, mp := &s.mem.Metrics[i], &p.Metrics[i]
+	if mp.Signs {
+		m.Signs.count(&l.Metrics[i], l.Settling)
+		return
+	}
 	c, settling, ready := m.collect(&l.Metrics[i], l.Settling)
 	if !ready {
 		return

@@ -55,6 +55,7 @@ type metricMemory struct {
 	Waiting      waiting     `json:"o,omitzero"` // an arm's counts that wait for the other's
 	CanaryPods   []podMemory `json:"cp,omitempty"`
 	StablePods   []podMemory `json:"sp,omitempty"`
+	Signs        signs       `json:"g2,omitzero"` // of a gauge
 }
 
 // armTally is both arms' counts.

@@ -18,6 +18,13 @@ func (m *MetricAssessment) sentence(p Policy) string {
 		number(plain(m.LogPromote)), number(1/p.BadPromotionRisk))
 }
 
+// signSentence is that of a gauge, which has blocks of time instead of requests.
+func (m *MetricAssessment) signSentence(p Policy) string {
+	return fmt.Sprintf("worse than tolerated in %s of %s blocks of this step; harm evidence %s; promote evidence %s of %s",
+		grouped(m.Canary.Bad), grouped(m.Canary.Requests), reached(m.LogHarm, p.FalseRollbackRisk),
+		number(plain(m.LogPromote)), number(1/p.BadPromotionRisk))
+}
+
 // sentence says what was concluded and from which numbers.
 func (s *State) sentence(a *Assessment, decider int) string {
 	var b strings.Builder
@@ -64,6 +71,8 @@ func (s *State) stillNeeded(a *Assessment) string {
 		return "the canary has served no requests in this step"
 	case !s.anyWarm():
 		return "all of it is warm-up or settling so far, or has nothing to be compared with"
+	case math.IsInf(a.CanaryRequests, 1) || a.CanaryRequestsNeeded == 0:
+		return "more blocks of time are needed"
 	case math.IsInf(a.CanaryRequestsNeeded, 1):
 		return "at the present rates the gate is not in reach"
 	}
