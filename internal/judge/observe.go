@@ -27,6 +27,7 @@ type arms struct {
 	served                 float64 // requests of all stable pods
 	canaryPods, stablePods float64
 	podsKnown, settling    bool
+	promoting, begins      bool // stable's pods are being replaced; from this interval on
 }
 
 // parts divides the canary's counts: those that are judged by the tolerance, and those that are judged with the wide
@@ -66,6 +67,7 @@ func (s *State) Observe(p Policy, l Look) error {
 			s.observeMetric(p, i, l)
 		}
 		s.decide(p)
+		s.mem.Promoting = l.Promoting
 	}
 	s.mem.Last, s.mem.Seen = l.To.UnixNano(), true
 	return nil
@@ -170,17 +172,19 @@ func (s *State) observeMetric(p Policy, i int, l Look) {
 		m.Signs.count(&l.Metrics[i], l.Settling)
 		return
 	}
-	c, settling, ready := m.collect(&l.Metrics[i], l.Settling)
+	c, settling, ready := m.collect(&l.Metrics[i], l)
 	if !ready {
 		return
 	}
 	a := s.gather(i, &c)
-	a.settling = settling
+	a.settling, a.promoting, a.begins = settling, l.Promoting, l.Promoting && !s.mem.Promoting
 	j := m.judgement(mp, &a, p.WarmupTolerance, s.mem.Share)
 	m.growHarm(&j, &a, &s.work)
 	m.growHealth(&j, &a, &s.work)
 	m.learn(&j, &a, &s.work, s.mem.Slot)
-	m.suspectStable(mp)
+	if !a.promoting {
+		m.suspectStable(mp)
+	}
 	if i == 0 && !settling {
 		s.mem.Split.observe(l.WantedShare, a.canary.N, a.served)
 	}
