@@ -104,6 +104,8 @@ type MetricAssessment struct {
 	StableLeftOut []string
 	// Detail is the metric's numbers in words.
 	Detail string
+
+	limited bool // there is a limit
 }
 
 // Assess judges what was observed. nextShare is the share of the next step, 1 for promotion; evidence that was gathered
@@ -131,7 +133,7 @@ func (s *State) Assess(p Policy, nextShare float64) Assessment {
 	a.PromoteProgress = progress(logPromote, p.BadPromotionRisk)
 	c := s.conclude(p, evidenceNow{harm: harm, logPromote: logPromote, furthest: furthest, nextShare: nextShare})
 	a.Verdict, a.Reason, a.Metric = c.Verdict, c.Reason, p.Metrics[c.Metric].Name
-	a.Detail = s.sentence(&a, c.Metric)
+	a.Detail = s.sentence(p, &a, c.Metric)
 	return a
 }
 
@@ -170,7 +172,7 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 		return out
 	}
 	if mp.Limit > 0 {
-		out.LogLimit = m.Limit.logValue(s.mem.Idle)
+		out.limited, out.LogLimit = true, m.Limit.logValue(s.mem.Idle)
 	}
 	out.Difference = out.Canary.Rate() - out.Stable.Rate()
 	view := snapshot{counts: m.Step.counts(), baseline: m.Stable.rate(), noise: max(1, m.Phi)}

@@ -66,8 +66,8 @@ func (s *State) Observe(p Policy, l Look) error {
 		for i := range s.mem.Metrics {
 			s.observeMetric(p, i, l)
 		}
-		s.decide(p)
 		s.mem.Promoting = l.Promoting
+		s.decide(p, l.To)
 	}
 	s.mem.Last, s.mem.Seen = l.To.UnixNano(), true
 	return nil
