@@ -13,6 +13,8 @@ type Decision struct {
 	// Reason and Detail say why the release is where it is.
 	Reason Reason
 	Detail string
+	// ReplacePod is a canary pod that is to be deleted, so that another one comes.
+	ReplacePod string
 	// Answer says what became of a person's request; empty: there was none, or none that is new.
 	Answer string
 	// RequestDone says that the request was dealt with and can be taken away.
