@@ -70,6 +70,9 @@ func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
 	if refusal := r.Judge.refusal(w); refusal != "" {
 		w.refuse(release.Refused, "the API server refuses the canary: "+refusal)
 	}
+	for _, why := range r.Judge.impossible(w) {
+		w.refuse(v1alpha1.ReasonMetricNotMeasurable, "spec.analysis.metrics: "+why)
+	}
 	in := workload.PreflightFacts{
 		Release: w.cr, Deployment: w.target, Service: w.service, Held: w.target.Spec.Template, Stable: w.target.Spec.Template,
 	}

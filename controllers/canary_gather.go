@@ -13,16 +13,18 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/analysis"
-	"slipway.dev/slipway/internal/judge"
+	"slipway.dev/slipway/internal/hearing"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/workload"
 )
 
 // world is everything that was read for one look at one release.
 type world struct {
-	cr     *v1alpha1.CanaryRelease
+	cr *v1alpha1.CanaryRelease
+	// before is the status that the look began with.
+	before v1alpha1.CanaryReleaseStatus
 	plan   release.Plan
-	policy judge.Policy
+	terms  hearing.Terms
 	run    release.Run
 	// target is nil when there is no such Deployment; so with the others.
 	target      *appsv1.Deployment
@@ -50,13 +52,13 @@ type world struct {
 }
 
 func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryRelease) (*world, error) {
-	w := &world{cr: cr}
+	w := &world{cr: cr, before: cr.Status}
 	w.run = readRun(cr.Status.Run)
 	var err error
 	if w.plan, err = planOf(cr); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
-	if w.policy, err = analysis.Policy(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
+	if w.terms, err = analysis.Terms(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
 	if err := r.readObjects(ctx, w); err != nil {

@@ -32,6 +32,7 @@ type turn struct {
 	done   bool
 	// replacePod is Decision.ReplacePod.
 	replacePod string
+	observed   string
 }
 
 func (t *turn) seal(before Run) Decision {
@@ -45,7 +46,7 @@ func (t *turn) seal(before Run) Decision {
 	}
 	return Decision{
 		Next: t.next, Want: t.next.Want, Wake: t.wake, Reason: t.reason, Detail: t.detail,
-		Answer: t.answer, RequestDone: t.done, ReplacePod: t.replacePod,
+		Answer: t.answer, RequestDone: t.done, ReplacePod: t.replacePod, Observed: t.observed,
 	}
 }
 

@@ -30,6 +30,9 @@ func (t *turn) judging() {
 // by a person.
 func (t *turn) observing(v Verdict) {
 	step := t.plan.Steps[t.next.Step]
+	if v.Kind != NoVerdict {
+		t.observed = string(or(v.Reason, JudgingStep))
+	}
 	switch {
 	case step.LeaveAfter > 0 && t.after(t.next.AppliedAt, step.LeaveAfter):
 		t.leaveStep(fmt.Sprintf("the step has lasted its %s (evidence is only observed: %s)", step.LeaveAfter, orNoVerdict(v.Detail)))
