@@ -125,7 +125,8 @@ func (m Measure) places(d telemetry.Distribution) (places []float64, problem str
 	case Shape:
 		found := judge.ShapeBoundaries(b)
 		if len(found) == 0 {
-			return nil, fmt.Sprintf("the histogram has no boundary between where half of stable's requests are slower and where one in two hundred is (boundaries: %s): give slowerThan, or the histogram more boundaries", m.list(b))
+			// Nearly all of stable is between two boundaries: what becomes slower is seen at the upper one.
+			return m.at(d, b, b.Quantile(.995), "where one in two hundred of stable's requests is slower")
 		}
 		for cut := range shapeCuts {
 			places = append(places, found[cut*(len(found)-1)/(shapeCuts-1)])
@@ -138,15 +139,19 @@ func (m Measure) places(d telemetry.Distribution) (places []float64, problem str
 
 // at is the boundary at or above x. A native histogram has one everywhere.
 func (m Measure) at(d telemetry.Distribution, b judge.Buckets, x float64, what string) ([]float64, string) {
-	if d.Native.Buckets != nil && !math.IsInf(x, 0) && x > 0 {
-		bound, _, _ := d.Native.Above(x)
-		return []float64{bound}, ""
-	}
 	bound, err := b.AtOrAbove(x)
+	if d.Native.Buckets != nil && !math.IsInf(x, 0) && x > 0 {
+		bound, _, _ = d.Native.Above(x)
+		err = nil
+	}
 	if err != nil {
 		return nil, fmt.Sprintf("%s is above all boundaries of the histogram (%s): give it higher ones, or give slowerThan below them", what, m.list(b))
 	}
-	return []float64{bound}, ""
+	places := make([]float64, m.comparisons())
+	for i := range places {
+		places[i] = bound
+	}
+	return places, ""
 }
 
 // list names a histogram's boundaries.

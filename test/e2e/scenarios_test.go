@@ -22,6 +22,7 @@ func alone() []scenario {
 func together() []scenario {
 	return slices.Concat(
 		releases,
+		evidence,
 	)
 }
 
