@@ -46,6 +46,9 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 			continue
 		}
 		w.sources.metrics = append(w.sources.metrics, prom.MetricWatch{Name: m.Name, Query: query})
+		if unit := query.SlowerThan().Unit; unit != "" && i < len(w.terms.Measures) {
+			w.terms.Measures[i].Unit = unit // who measures says in what
+		}
 	}
 	if len(w.sources.metrics) != len(analysis.Metrics(w.cr.Spec.Analysis)) {
 		w.sources.metrics = nil

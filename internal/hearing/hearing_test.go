@@ -46,9 +46,12 @@ type traffic struct {
 	*rand.Rand
 	// slow makes the canary's requests take longer, fail makes them fail.
 	slow, fail float64
+	// fewer has a tenth of the requests.
+	fewer bool
 }
 
 func (g traffic) classic(arm telemetry.Arm, pod string, n int, slower, scale float64) telemetry.Distribution {
+	n = g.some(n)
 	d := telemetry.Distribution{Arm: arm, Pod: pod, Requests: float64(n), AtMost: map[float64]float64{}}
 	for _, b := range bounds {
 		d.AtMost[b*scale] = 0
@@ -65,6 +68,7 @@ func (g traffic) classic(arm telemetry.Arm, pod string, n int, slower, scale flo
 }
 
 func (g traffic) native(arm telemetry.Arm, pod string, n, schema int, slower float64) telemetry.Distribution {
+	n = g.some(n)
 	h := judge.NativeHistogram{Schema: schema, Buckets: map[int]float64{}}
 	for range n {
 		h.Buckets[int(math.Ceil(math.Ldexp(math.Log2(g.ExpFloat64()*.1*slower+1e-9), schema)))]++
@@ -72,8 +76,16 @@ func (g traffic) native(arm telemetry.Arm, pod string, n, schema int, slower flo
 	return telemetry.Distribution{Arm: arm, Pod: pod, Requests: float64(n), Native: h}
 }
 
+func (g traffic) some(n int) int {
+	if g.fewer {
+		return n / 5
+	}
+	return n
+}
+
 func (g traffic) pods(prefix string, pods, requests int, bad float64) []telemetry.PodCount {
 	var out []telemetry.PodCount
+	requests = g.some(requests)
 	for i := range pods {
 		p := telemetry.PodCount{Pod: fmt.Sprint(prefix, i), Requests: float64(requests)}
 		for range requests {
@@ -160,8 +172,8 @@ func TestAnyCutGivesTheSameEvidence(t *testing.T) {
 	terms := everyKind()
 	for name, g := range map[string]traffic{
 		"a healthy release": {Rand: rand.New(rand.NewPCG(1, 1))},
-		"a slow one":        {Rand: rand.New(rand.NewPCG(2, 1)), slow: 1},
-		"a failing one":     {Rand: rand.New(rand.NewPCG(3, 1)), fail: .2},
+		"a slow one":        {Rand: rand.New(rand.NewPCG(2, 1)), slow: 1, fewer: true},
+		"a failing one":     {Rand: rand.New(rand.NewPCG(3, 1)), fail: .2, fewer: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream := g.stream(66)
@@ -204,11 +216,11 @@ func TestEveryKindIsJudged(t *testing.T) {
 				}
 				return h.Assess(one, 1, time.Unix(3000, 0))
 			}
-			bad := verdict(traffic{Rand: rand.New(rand.NewPCG(5, uint64(i))), slow: 1.5, fail: .25})
+			bad := verdict(traffic{Rand: rand.New(rand.NewPCG(5, uint64(i))), slow: 1.5, fail: .25, fewer: true})
 			if bad.Verdict != judge.Rollback || !strings.Contains(bad.Detail, metric.Name) || !strings.Contains(bad.Detail, "after the first users") {
 				t.Errorf("a bad version: %v: %s", bad.Verdict, bad.Detail)
 			}
-			good := verdict(traffic{Rand: rand.New(rand.NewPCG(6, uint64(i))), slow: -.3})
+			good := verdict(traffic{Rand: rand.New(rand.NewPCG(6, uint64(i))), slow: -.3, fewer: true})
 			if good.Verdict != judge.Advance {
 				t.Errorf("a good version: %v: %s", good.Verdict, good.Detail)
 			}
