@@ -40,6 +40,32 @@ func (b *Bench) advice(w *world) []advice {
 	return out
 }
 
+// untold is the advice of which people were not told yet, one for each reason.
+func (b *Bench) untold(w *world) []advice {
+	var out []advice
+	if !hearsEvidence(w.run.Stage) {
+		return nil
+	}
+	s := b.seat(w)
+	for _, a := range b.advice(w) {
+		if n := len(out); n > 0 && out[n-1].reason == a.reason {
+			out[n-1].text += "; " + a.text
+			continue
+		}
+		if s.told[a.reason] {
+			continue
+		}
+		out = append(out, a)
+	}
+	for _, a := range out {
+		if s.told == nil {
+			s.told = map[string]bool{}
+		}
+		s.told[a.reason] = true
+	}
+	return out
+}
+
 // nothingToProve: without an absolute tolerance, a metric that has no bad requests can never be shown to be within it.
 func nothingToProve(t hearing.Terms) []advice {
 	var out []advice

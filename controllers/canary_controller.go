@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -144,14 +143,11 @@ func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decisio
 	r.Events.Eventf(w.cr, orNone(w.target), eventType(d), string(d.Reason), stageName(d.Next.Stage), "%s", d.Detail)
 }
 
-// advise says what the user should know of how the release is judged, once for each state of it.
+// advise tells what the user should know of how the release is judged, once for each kind of advice.
 func (r *CanaryReconciler) advise(w *world) {
-	was := meta.FindStatusCondition(w.before.Conditions, v1alpha1.ConditionAdvice)
-	is := meta.FindStatusCondition(w.cr.Status.Conditions, v1alpha1.ConditionAdvice)
-	if is == nil || was != nil && was.Message == is.Message {
-		return
+	for _, one := range r.Judge.untold(w) {
+		r.Events.Eventf(w.cr, orNone(w.target), corev1.EventTypeWarning, one.reason, "Advise", "%s", cut(one.text, longestNote))
 	}
-	r.Events.Eventf(w.cr, orNone(w.target), corev1.EventTypeWarning, is.Reason, "Advise", "%s", cut(is.Message, longestNote))
 }
 
 // longestNote is what the events API takes, in bytes.

@@ -40,7 +40,9 @@ func specOf(change func(*v1alpha1.CanaryReleaseSpec)) func(*world) {
 }
 
 func TestAdviceGivesTheFigures(t *testing.T) {
-	steps := func(s *v1alpha1.CanaryReleaseSpec) { s.Steps = []v1alpha1.Step{{WeightPercent: 10}, {WeightPercent: 50}} }
+	steps := func(s *v1alpha1.CanaryReleaseSpec) {
+		s.Steps = []v1alpha1.Step{{WeightPercent: 10}, {WeightPercent: 50}}
+	}
 	cases := map[string]struct {
 		spec     func(*v1alpha1.CanaryReleaseSpec)
 		replicas int32
@@ -85,6 +87,10 @@ func TestAdviceGivesTheFigures(t *testing.T) {
 			all := b.advice(w)
 			if got := adviceReason(all); got != c.reason {
 				t.Fatalf("reason %q, want %q: %s", got, c.reason, adviceText(all))
+			}
+			told := b.untold(w)
+			if (len(told) > 0) != (c.reason != "") || len(b.untold(w)) != 0 {
+				t.Errorf("told %+v, want each kind once", told)
 			}
 			for _, words := range c.says {
 				if !strings.Contains(adviceText(all), words) {

@@ -20,12 +20,10 @@ import (
 
 // world is everything that was read for one look at one release.
 type world struct {
-	cr *v1alpha1.CanaryRelease
-	// before is the status that the look began with.
-	before v1alpha1.CanaryReleaseStatus
-	plan   release.Plan
-	terms  hearing.Terms
-	run    release.Run
+	cr    *v1alpha1.CanaryRelease
+	plan  release.Plan
+	terms hearing.Terms
+	run   release.Run
 	// target is nil when there is no such Deployment; so with the others.
 	target      *appsv1.Deployment
 	service     *corev1.Service
@@ -52,7 +50,7 @@ type world struct {
 }
 
 func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryRelease) (*world, error) {
-	w := &world{cr: cr, before: cr.Status}
+	w := &world{cr: cr}
 	w.run = readRun(cr.Status.Run)
 	var err error
 	if w.plan, err = planOf(cr); err != nil {

@@ -56,6 +56,8 @@ type seat struct {
 	writtenAt time.Time
 	// refusal is why the API server would not have the twin.
 	refusal string
+	// told are the kinds of advice that people were told by an event.
+	told map[string]bool
 	// half is the look of stable that waits for another to be compared with, in mode AA.
 	half *telemetry.Look
 }

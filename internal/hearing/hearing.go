@@ -31,6 +31,9 @@ type record struct {
 	// Before is what stable answered before the canary had users, by comparison, in BeforeFor.
 	Before    []tally       `json:"before,omitempty"`
 	BeforeFor time.Duration `json:"beforeFor,omitempty"`
+	// CanaryPods and StablePods are those that are told apart, in the order in which they came.
+	CanaryPods []string `json:"canaryPods,omitempty"`
+	StablePods []string `json:"stablePods,omitempty"`
 	// Places are where histograms are compared, by metric, once they are chosen.
 	Places map[string][]float64 `json:"places,omitempty"`
 	// Pasts are stable's histograms from which they will be.
@@ -114,6 +117,7 @@ func (h *Hearing) Hear(t Terms, look telemetry.Look, c Circumstances) error {
 	for _, part := range t.comparisons() {
 		l.Metrics = append(l.Metrics, h.counts(t, part, look, c))
 	}
+	h.admit(l.Metrics)
 	policy := t.policy(h.record.Places)
 	err := h.state.Observe(policy, l)
 	h.note(look, l.Metrics, history)
