@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/utils/ptr"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/analysis"
@@ -27,7 +26,7 @@ func stableLook(to int64, requests, bad float64) telemetry.Look {
 
 func replicas(n int32) func(*world) {
 	return func(w *world) {
-		w.target = &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: ptr.To(n)}}
+		w.target = &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: new(n)}}
 	}
 }
 

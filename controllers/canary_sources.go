@@ -138,8 +138,8 @@ func (w *world) queryOf(m v1alpha1.Metric, clusters map[string][]string) (teleme
 }
 
 // within names the field of the metric that an error is about.
-func within(field string, arms application.Arms, make func(application.Arms) (telemetry.Query, error)) (telemetry.Query, error) {
-	q, err := make(arms)
+func within(field string, arms application.Arms, query func(application.Arms) (telemetry.Query, error)) (telemetry.Query, error) {
+	q, err := query(arms)
 	if err != nil {
 		return nil, fmt.Errorf("%s.%w", field, err)
 	}
