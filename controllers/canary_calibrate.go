@@ -69,7 +69,7 @@ func (s *seat) compared(w *world, m *hearing.Metric) v1alpha1.MetricCalibration 
 		out.Message = "one of the halves has had no requests yet"
 		return out
 	}
-	out.Message = fmt.Sprintf("halves of stable: %s and %s; difference %s; noise %.2f", m.Canary, m.Stable, interval(m), m.Noise)
+	out.Message = fmt.Sprintf("halves of stable: %s and %s; difference %s; noise %.2f", m.Canary, m.Stable, interval(m), min(m.Noise, mostNoise))
 	if m.LogHarm >= math.Log(1/w.terms.Policy.FalseRollbackRisk) {
 		out.Message += "; a healthy release would be rolled back by this tolerance"
 	}
@@ -78,7 +78,7 @@ func (s *seat) compared(w *world, m *hearing.Metric) v1alpha1.MetricCalibration 
 		out.Message = cut(out.Message+"; not enough was seen to propose a tolerance", 512)
 		return out
 	}
-	out.ProposedAbsolute = v1alpha1.Percent(strconv.FormatFloat(100*proposed, 'f', -1, 64) + "%")
+	out.ProposedAbsolute = v1alpha1.Percent(strconv.FormatFloat(100*proposed, 'g', 4, 64) + "%")
 	rate := (m.Canary.Bad + m.Stable.Bad) / (m.Canary.Requests + m.Stable.Requests)
 	needs := judge.Forecast(judge.Expectation{
 		Relative: m.Policy.Relative, Absolute: proposed, CanaryBad: rate, StableBad: rate, StablePerCanary: 9,

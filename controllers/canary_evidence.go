@@ -68,11 +68,14 @@ func metricStatus(m *hearing.Metric, p judge.Policy) v1alpha1.MetricStatus {
 		out.Message += "; difference " + out.Difference
 	}
 	if m.Noise > 0 {
-		out.Noise = fmt.Sprintf("%.2f", m.Noise)
+		out.Noise = fmt.Sprintf("%.2f", min(m.Noise, mostNoise))
 		out.Message += "; noise " + out.Noise
 	}
 	return shortened(needed(out, m))
 }
+
+// mostNoise keeps a noise that is over any measure within what the API takes.
+const mostNoise = 1e6
 
 // needed says how much more traffic the step needs, if that can be said.
 func needed(out v1alpha1.MetricStatus, m *hearing.Metric) v1alpha1.MetricStatus {

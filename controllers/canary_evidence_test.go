@@ -136,6 +136,26 @@ func TestEachMetricHasItsNumbers(t *testing.T) {
 	}
 }
 
+func TestMetricsThatWereEditedUnderARelease(t *testing.T) {
+	r := &readings{}
+	b := benchWithHistory(r)
+	r.looks = []telemetry.Look{look(20, 0)}
+	b.verdict(judgedWorld(release.Judging, 0))
+	w := judgedWorld(release.Judging, 0)
+	specOf(func(s *v1alpha1.CanaryReleaseSpec) {
+		s.Analysis.Metrics = []v1alpha1.Metric{{Name: "one", Signal: v1alpha1.SignalErrors}}
+	})(w)
+	l := look(30, 0)
+	l.Metrics = l.Metrics[:1]
+	r.looks = []telemetry.Look{l}
+	if v := b.verdict(w); v.Kind != release.NoVerdict || v.Reason != release.NoData || !strings.Contains(v.Detail, "metrics where the release began with") {
+		t.Errorf("verdict %+v, want none, with its cause", v)
+	}
+	if _, metrics := b.shown(w, w.run); len(metrics) != 0 {
+		t.Errorf("there are numbers of metrics that were not judged: %+v", metrics)
+	}
+}
+
 func TestTheLastWordReadsWell(t *testing.T) {
 	r := &readings{}
 	b := benchWithHistory(r)

@@ -34,6 +34,7 @@ func (h *Hearing) Assess(t Terms, nextShare float64, since time.Time) Assessment
 	policy := t.policy(h.record.Places)
 	out := Assessment{Assessment: h.state.Assess(policy, nextShare), ByMetric: make([]Metric, len(t.Measures))}
 	if len(out.Metrics) != len(policy.Metrics) {
+		out.ByMetric = nil // the metrics were edited under a release that runs: there are no numbers of the new ones
 		return out
 	}
 	seconds := h.record.LastLook.Sub(since).Seconds()
