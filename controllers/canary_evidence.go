@@ -48,10 +48,10 @@ func (b *Bench) shown(w *world, next release.Run) (string, []v1alpha1.MetricStat
 
 // metricStatus is one metric's numbers.
 func metricStatus(m *hearing.Metric, p judge.Policy) v1alpha1.MetricStatus {
-	logHarm := max(m.LogHarm, m.LogLimit)
+	logHarm, risk := max(m.LogHarm, m.LogLimit), p.FalseRollbackRisk*m.Part()
 	out := v1alpha1.MetricStatus{
 		Name: m.UserName, Message: m.Detail,
-		Harm: judge.EvidenceOf(logHarm, p.FalseRollbackRisk), HarmPercent: percentOf(judge.Progress(logHarm, p.FalseRollbackRisk)),
+		Harm: judge.EvidenceOf(logHarm, risk), HarmPercent: percentOf(judge.Progress(logHarm, risk)),
 		Health: judge.EvidenceOf(m.LogPromote, p.BadPromotionRisk), HealthPercent: percentOf(judge.Progress(m.LogPromote, p.BadPromotionRisk)),
 	}
 	if m.Name != m.UserName {

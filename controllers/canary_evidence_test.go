@@ -127,7 +127,7 @@ func TestEachMetricHasItsNumbers(t *testing.T) {
 	}
 	m := metrics[0]
 	if m.Canary != "1.00% (2/200)" || m.Stable != "0.00% (0/1,800)" || !strings.HasPrefix(m.Difference, "+1.00 points (") || m.Noise == "" ||
-		!strings.HasSuffix(m.Harm, " of 20") || !strings.HasSuffix(m.Health, " of 20") || m.HarmPercent == nil || m.HealthPercent == nil {
+		!strings.HasSuffix(m.Harm, " of 30") || !strings.HasSuffix(m.Health, " of 20") || m.HarmPercent == nil || m.HealthPercent == nil {
 		t.Errorf("errors: %+v", m)
 	}
 	if latency := metrics[1]; latency.RequestsNeeded == nil || *latency.RequestsNeeded == 0 || latency.TimeNeeded == "" ||

@@ -49,7 +49,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "slipway_release_decisions_total", Help: "Changes of stage, by the reason for them.",
 		}, []string{"reason"}),
 		metricEvidence: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "slipway_release_metric_evidence", Help: "Evidence of harm and of health by metric; it proves at one over the risk.",
+			Name: "slipway_release_metric_evidence", Help: "Evidence of harm and of health by metric; it proves at one over its part of the risk.",
 		}, []string{"namespace", "release", "metric", "of"}),
 		bad: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "slipway_release_metric_bad_ratio", Help: "The share of bad requests in the present step, by metric and arm.",

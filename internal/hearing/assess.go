@@ -57,6 +57,9 @@ func (h *Hearing) Assess(t Terms, nextShare float64, since time.Time) Assessment
 	return out
 }
 
+// Part is the metric's part of the risk of a false rollback: alone, it proves harm at one over that part.
+func (m *Metric) Part() float64 { return m.Weight * float64(m.Measure.comparisons()) }
+
 // join takes in a further place of a shape.
 func (m *Metric) join(o Metric, before int) {
 	harm := logMean(m.LogHarm, o.LogHarm, before)
