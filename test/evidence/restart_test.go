@@ -106,8 +106,10 @@ func everyKind(t *testing.T) ([]telemetry.Metric, hearing.Terms) {
 		Policy: judge.Policy{
 			FalseRollbackRisk: .05, BadPromotionRisk: .05, WarmupTolerance: .05, MaxDuration: time.Hour, Steps: 2,
 			Metrics: []judge.MetricPolicy{
-				{Name: "good", Relative: .2, Absolute: .1, LowerIsWorse: true}, {Name: "p90", Absolute: .1},
-				{Name: "native", Relative: .2, Absolute: .1}, {Name: "queue", Signs: true},
+				{Name: "good", Relative: .2, Absolute: .1, LowerIsWorse: true},
+				{Name: "p90", Absolute: .1},
+				{Name: "native", Relative: .2, Absolute: .1},
+				{Name: "queue", Signs: true},
 			},
 		},
 		Measures: []hearing.Measure{{}, {Kind: hearing.Quantile, Quantile: .9, Slowdown: .1, Unit: "s"}, {Kind: hearing.Shape, Unit: "s"}, {Kind: hearing.Gauge, Tolerance: .1}},
