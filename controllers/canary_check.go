@@ -39,6 +39,9 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 		// Whoever sets a release up hears at once what would stand against the first change.
 		return r.preflight(ctx, w)
 	case release.Checking:
+		for _, why := range r.Judge.impossible(w) {
+			w.refuse(v1alpha1.ReasonMetricNotMeasurable, "spec.analysis.metrics: "+why)
+		}
 		if err := r.preflight(ctx, w); err != nil {
 			return err
 		}

@@ -13,17 +13,17 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/analysis"
-	"slipway.dev/slipway/internal/judge"
+	"slipway.dev/slipway/internal/hearing"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/workload"
 )
 
 // world is everything that was read for one look at one release.
 type world struct {
-	cr     *v1alpha1.CanaryRelease
-	plan   release.Plan
-	policy judge.Policy
-	run    release.Run
+	cr    *v1alpha1.CanaryRelease
+	plan  release.Plan
+	terms hearing.Terms
+	run   release.Run
 	// target is nil when there is no such Deployment; so with the others.
 	target  *appsv1.Deployment
 	service *corev1.Service
@@ -63,7 +63,7 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 	if w.plan, err = planOf(cr); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
-	if w.policy, err = analysis.Policy(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
+	if w.terms, err = analysis.Terms(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
 	if err := r.readObjects(ctx, w); err != nil {

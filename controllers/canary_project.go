@@ -21,7 +21,7 @@ import (
 // nothing, and no failure of what follows can keep it back.
 func (r *CanaryReconciler) project(ctx context.Context, w *world, d release.Decision) error {
 	p := projection{r: r, w: w, d: d, stamp: stampOf(w.cr, d)}
-	for _, part := range []func(context.Context) error{p.split, p.revisions, p.target, p.canary, p.tidy, p.release} {
+	for _, part := range []func(context.Context) error{p.split, p.revisions, p.target, p.canary, p.tidy, p.replacePod, p.release} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -321,6 +321,20 @@ func (p projection) removeService(ctx context.Context, live *corev1.Service) err
 		return nil
 	}
 	return p.r.Store.Delete(ctx, live)
+}
+
+// replacePod deletes the one canary pod that harm is on; its Deployment makes another. Nothing but a pod of the canary is
+// ever deleted.
+func (p projection) replacePod(ctx context.Context) error {
+	if p.d.ReplacePod == "" || !p.w.twinIsOurs() {
+		return nil
+	}
+	for i := range p.w.pods {
+		if pod := &p.w.pods[i]; pod.Name == p.d.ReplacePod && pod.DeletionTimestamp.IsZero() {
+			return p.r.Store.Delete(ctx, pod)
+		}
+	}
+	return nil
 }
 
 // release lets go of the CanaryRelease itself: answered requests and, at the end, the finalizer.

@@ -18,7 +18,7 @@ func (b *Bench) refused(w *world, err error) error {
 		return err
 	}
 	w.refusal = why
-	b.hearing(w).refusal = w.refusal
+	b.seat(w).refusal = w.refusal
 	return nil
 }
 
@@ -39,7 +39,7 @@ func (b *Bench) refusal(w *world) string {
 	if !hearsEvidence(w.run.Stage) {
 		return ""
 	}
-	return b.hearing(w).refusal
+	return b.seat(w).refusal
 }
 
 // refusalPause is how often a release that was refused is looked at again: not everything that it may be refused for is

@@ -65,7 +65,7 @@ func decisive(before, after v1alpha1.CanaryReleaseStatus) bool {
 
 func withoutProgress(s v1alpha1.CanaryReleaseStatus) v1alpha1.CanaryReleaseStatus {
 	s = *s.DeepCopy()
-	s.Evidence, s.Metrics = "", nil
+	s.Evidence, s.Metrics, s.Calibration = "", nil, nil
 	s.Run.Evidence = ""
 	for i := range s.Conditions {
 		s.Conditions[i].Message = ""
@@ -91,6 +91,8 @@ func (r *CanaryReconciler) writeStatus(s *v1alpha1.CanaryReleaseStatus, w *world
 	}
 	s.Step, s.Weight = stepOf(w.plan, d.Next), weightOf(d.Want)
 	s.Evidence, s.Metrics = r.Judge.shown(w, d.Next)
+	s.Calibration = r.Judge.calibration(w)
+	s.Decisions = decisionsWith(s.Decisions, w, d, r.Now())
 	s.FloorReplicas = floorOf(s.FloorReplicas, w, d)
 	r.setConditions(s, w, d)
 	return nil
@@ -189,6 +191,12 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	c.when(v1alpha1.ConditionStalled, is == stalled, reason, message)
 	c.traffic(w, d)
 	c.when(conditionScalingLimited, s.FloorReplicas != nil, reasonChangePending, floorText(w, ptr.Deref(s.FloorReplicas, 1)))
+	if hearsEvidence(w.run.Stage) {
+		all := r.Judge.advice(w)
+		c.when(v1alpha1.ConditionAdvice, len(all) > 0, adviceReason(all), adviceText(all))
+	} else if d.Next.Stage == release.Checking {
+		c.when(v1alpha1.ConditionAdvice, false, "", "")
+	}
 	if w.knowsUncovered || d.Next.Stage == release.Idle {
 		c.when(conditionNotCovered, len(w.uncovered) > 0, conditionNotCovered, "these cover stable's pods and not the canary's: "+joined(w.uncovered))
 	}
@@ -219,9 +227,7 @@ type conditionWriter struct {
 
 func (c conditionWriter) set(kind string, status metav1.ConditionStatus, reason, message string) {
 	const longest = 1024
-	if len(message) > longest {
-		message = message[:longest]
-	}
+	message = cut(message, longest)
 	meta.SetStatusCondition(c.conditions, metav1.Condition{
 		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: c.generation, LastTransitionTime: c.now,
 	})

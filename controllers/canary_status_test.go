@@ -18,7 +18,7 @@ import (
 func aWorld(change ...func(*world)) *world {
 	w := &world{cr: aRelease()}
 	w.plan, _ = planOf(w.cr)
-	w.policy, _ = analysis.Policy(w.cr.Spec.Analysis, len(w.cr.Spec.Steps))
+	w.terms, _ = analysis.Terms(w.cr.Spec.Analysis, len(w.cr.Spec.Steps))
 	w.target = &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](4)}}
 	for _, c := range change {
 		c(w)

@@ -590,7 +590,8 @@ type MetricStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Difference string `json:"difference,omitempty"`
 
-	// harm is the evidence of harm and how much proves it, such as "14.5 of 20".
+	// harm is the evidence of harm and how much of it proves harm by this metric alone, such as "14.5 of 30": 1 over its part
+	// of falseRollbackRisk.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

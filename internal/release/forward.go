@@ -38,12 +38,17 @@ func (t *turn) heldChange() {
 		t.letThrough(nothingToProtect)
 	case t.next.Stable.UID == "":
 		t.say(Adopting, "which pods are stable cannot be known yet; revision %s stays held until then", target.Revision)
+	case t.plan.Mode == CompareStable:
+		t.say(Suspended, "revision %s is held; "+comparesStable, target.Revision)
 	case t.plan.Suspended:
 		t.say(Suspended, "revision %s is held; set spec.suspend to false to release it", target.Revision)
 	default:
 		t.begin()
 	}
 }
+
+// comparesStable says how to get on from a mode that releases nothing.
+const comparesStable = "analysis.mode AA compares stable with itself and releases nothing: set it to Enforce or Observe"
 
 const nothingToProtect = "stable has no available pod or never completed a rollout, so there is nothing to protect"
 
@@ -190,10 +195,14 @@ func (t *turn) sayRefused() {
 
 // stopped says so when the user or a person has stopped the release from going on.
 func (t *turn) stopped() bool {
-	if !t.plan.Suspended && !t.next.Paused {
+	compares := t.plan.Mode == CompareStable
+	if !t.plan.Suspended && !t.next.Paused && !compares {
 		return false
 	}
 	t.next.LookingSince = time.Time{}
+	if compares {
+		return t.say(Suspended, "stopped: "+comparesStable)
+	}
 	if t.plan.Suspended {
 		return t.say(Suspended, "stopped by spec.suspend")
 	}

@@ -117,6 +117,8 @@ type Verdict struct {
 	NoData bool
 	// NoHarm: there is no evidence of harm to speak of.
 	NoHarm bool
+	// BadPod is the one canary pod that harm is on; empty: there is none.
+	BadPod string
 }
 
 // Verb is what a person asks for.

@@ -161,6 +161,8 @@ type Plan struct {
 	Drain          time.Duration
 	OnInconclusive Inconclusive
 	OnNoData       NoDataAction
+	OneBadPod      OneBadPodAction
+	Mode           Mode
 	// OnDelete is what becomes of a Deployment that is held when its release is deleted: LetGo, otherwise PutBack.
 	OnDelete  Target
 	Suspended bool
@@ -171,7 +173,31 @@ type Plan struct {
 type Step struct {
 	WeightPercent int32
 	Hold          bool
+	// LeaveAfter is how long the step lasts where evidence is only observed; 0: until a person says so.
+	LeaveAfter time.Duration
 }
+
+// Mode is what follows from the evidence.
+type Mode string
+
+const (
+	// Enforce goes on and back by the evidence. The zero value: nobody goes on without it, and harm is rolled back.
+	Enforce Mode = ""
+	// Observe never goes on or back by it.
+	Observe Mode = "Observe"
+	// CompareStable releases nothing.
+	CompareStable Mode = "CompareStable"
+)
+
+// OneBadPodAction says what to do when harm is on one canary pod alone. The zero value holds.
+type OneBadPodAction string
+
+// The ways to go on with one bad pod.
+const (
+	OneBadPodHold     OneBadPodAction = ""
+	OneBadPodReplace  OneBadPodAction = "ReplacePod"
+	OneBadPodRollback OneBadPodAction = "Rollback"
+)
 
 // Inconclusive says what to do when MaxDuration ends without a verdict.
 type Inconclusive string

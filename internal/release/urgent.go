@@ -40,7 +40,7 @@ func (t *turn) harm() (ending, bool) {
 		return ending{}, false
 	}
 	switch {
-	case v.Kind == Rollback:
+	case v.Kind == Rollback && t.plan.Mode != Observe:
 		// Harm counts whatever step it was proven in, and also before users come (again).
 		return ending{Rejected, or(v.Reason, HarmProven), or(v.Detail, "harm was proven")}, true
 	case twin.CrashLooping:
@@ -54,7 +54,9 @@ func (t *turn) harm() (ending, bool) {
 		return ending{Rejected, CanaryNotReady, "the canary did not become ready within its progress deadline: " + orNothing(twin.Trouble)}, true
 	case t.next.Stage == PromotionRolling && t.seen.Target.Failed && !t.seen.Target.Held:
 		return ending{Rejected, CanaryNotReady, "the rollout of the promoted template exceeded its progress deadline"}, true
-	case t.evidence().NoData && t.plan.OnNoData == NoDataRollback && t.next.Stage == Judging:
+	case v.BadPod != "" && t.plan.OneBadPod == OneBadPodRollback && t.plan.Mode != Observe:
+		return ending{Rejected, OneBadPod, or(v.Detail, "harm is on one canary pod")}, true
+	case t.plan.Mode != Observe && t.evidence().NoData && t.plan.OnNoData == NoDataRollback && t.next.Stage == Judging:
 		return ending{Rejected, NoData, or(v.Detail, "no data, and onNoData is Rollback")}, true
 	}
 	return ending{}, false

@@ -27,6 +27,7 @@ func together() []scenario {
 		releases,
 		people,
 		failures,
+		evidence,
 	)
 }
 

@@ -45,6 +45,9 @@ func (Dialect) Query(a telemetry.Ask) (telemetry.Query, error) {
 		}
 		return errorsQuery{clusters: arms}, nil
 	case telemetry.Latency:
+		if a.Whole {
+			return latencyQuery{clusters: arms, whole: true}, nil
+		}
 		if a.SlowerThan <= 0 {
 			return nil, fmt.Errorf("query envoy for signal %s: slowerThan is %s, but must be more than 0", a.Signal, a.SlowerThan)
 		}
@@ -137,14 +140,18 @@ func (q errorsQuery) Role(l telemetry.Labels) (telemetry.Role, bool) {
 type latencyQuery struct {
 	clusters   clusters
 	slowerThan time.Duration
+	whole      bool
 }
 
 func (q latencyQuery) Key() string {
+	if q.whole {
+		return "envoy latencies\n" + q.clusters.key()
+	}
 	return "envoy latency " + q.slowerThan.String() + "\n" + q.clusters.key()
 }
 
 func (q latencyQuery) SlowerThan() telemetry.Boundary {
-	return telemetry.Boundary{Value: float64(q.slowerThan) / float64(time.Millisecond), Unit: "ms"}
+	return telemetry.Boundary{Value: float64(q.slowerThan) / float64(time.Millisecond), Unit: "ms", Whole: q.whole}
 }
 
 func (q latencyQuery) PodsUnknown() bool { return true }
