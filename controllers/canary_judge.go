@@ -161,11 +161,16 @@ func (s *seat) hear(w *world, look telemetry.Look) {
 	step, settling := servedStep(w.run), settles(w.run, look)
 	err := s.Hear(w.terms, look, hearing.Circumstances{
 		Step: step, NextShare: nextShareOf(w.plan, max(step, 0)), WantedShare: wantedShare(w),
-		Settling: settling, Warming: warming(w, look),
+		Settling: settling, Warming: warming(w, look), Promoting: promoting(w.run.Stage),
 	})
 	if err != nil {
 		s.problem = err.Error()
 	}
+}
+
+// promoting says that stable's pods are new, some or all, so that what stable serves is no comparison any more.
+func promoting(stage release.Stage) bool {
+	return stage == release.PromotionRolling || stage == release.PromotionFinishing
 }
 
 // servedStep is the step whose share the canary has, or is being given: while pods are made ready for a step, that is the

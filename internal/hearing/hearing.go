@@ -47,9 +47,9 @@ type record struct {
 type Circumstances struct {
 	// Step is 0-based; below 0 the canary has no users yet, and what is seen is history.
 	Step int
-	// NextShare, WantedShare and Settling are those of judge.Look.
+	// NextShare, WantedShare, Settling and Promoting are those of judge.Look.
 	NextShare, WantedShare float64
-	Settling               bool
+	Settling, Promoting    bool
 	// Warming says that canary pods are so new that a cold cache is forgiven.
 	Warming bool
 }
@@ -112,7 +112,7 @@ func (h *Hearing) Hear(t Terms, look telemetry.Look, c Circumstances) error {
 	}
 	l := judge.Look{
 		From: look.From, To: look.To, Step: max(c.Step, 0), NextShare: c.NextShare,
-		WantedShare: c.WantedShare, Settling: c.Settling, History: history,
+		WantedShare: c.WantedShare, Settling: c.Settling, Promoting: c.Promoting, History: history,
 	}
 	for _, part := range t.comparisons() {
 		l.Metrics = append(l.Metrics, h.counts(t, part, look, c))
