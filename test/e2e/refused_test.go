@@ -262,14 +262,14 @@ func canaryRefusedByAQuota(tb testing.TB) {
 	stable := s.pods()
 	s.limit(`count/deployments.apps: "1"`)
 	s.push(good("v2"))
-	s.awaitNotScheduled("exceeded quota: few", "count/deployments.apps")
+	s.awaitQuotaSaid(v1alpha1.ReasonRefused, "exceeded quota: few", "count/deployments.apps")
 	if s.get(&appsv1.Deployment{}, "shop"+v1alpha1.CanarySuffix) {
 		s.Error("the quota let the canary in: the trial was none")
 	}
 	s.wantHeld(good("v2"), stable)
 
 	s.limit(`pods: "3"`)
-	s.awaitNotScheduled("exceeded quota: few", "pods=")
+	s.awaitQuotaSaid(v1alpha1.ReasonCanaryNotScheduled, "exceeded quota: few", "pods=")
 	s.sample(fewest / 3)
 	s.wantHeld(good("v2"), stable)
 	s.wantNeverServed("v2")
@@ -293,10 +293,12 @@ func (s *scene) limit(hard string) {
 	})
 }
 
-func (s *scene) awaitNotScheduled(parts ...string) {
+// awaitQuotaSaid waits for the reason with a message that names the quota. A Deployment that does not come in is refused
+// before the release begins; pods that do not are waited for.
+func (s *scene) awaitQuotaSaid(want string, parts ...string) {
 	s.Helper()
 	s.awaitState("reason that names the quota", usual, func(cr *v1alpha1.CanaryRelease) bool {
-		if reason(cr) != v1alpha1.ReasonCanaryNotScheduled {
+		if reason(cr) != want {
 			return false
 		}
 		for _, part := range parts {
