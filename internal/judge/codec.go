@@ -87,7 +87,7 @@ func (m *memory) impossible() string {
 		return "deciding metric"
 	case !m.Split.possible():
 		return "split"
-	case !m.Halves.possible():
+	case !m.Halves.possible(len(m.Metrics)):
 		return "halves"
 	}
 	for i := range m.Metrics {
