@@ -103,7 +103,7 @@ func (h *Hearing) places(t Terms, looks []telemetry.Look) (first func(pod string
 	slices.Sort(present)
 	present = slices.Compact(present)
 	more := 0 // how many more are in the first half
-	var new []string
+	var newcomers []string
 	for _, pod := range present {
 		switch {
 		case slices.Contains(r.CanaryPods, pod):
@@ -111,10 +111,10 @@ func (h *Hearing) places(t Terms, looks []telemetry.Look) (first func(pod string
 		case slices.Contains(r.StablePods, pod):
 			more--
 		default:
-			new = append(new, pod)
+			newcomers = append(newcomers, pod)
 		}
 	}
-	for _, pod := range new {
+	for _, pod := range newcomers {
 		switch {
 		case len(r.CanaryPods) >= mostFirst || len(r.StablePods) >= mostSecond:
 		case more < 0:

@@ -123,6 +123,8 @@ func (s *split) restore(canary, stable float64) {
 		r.Noise.addShare(canary, n, (r.Canary+.5)/(r.Canary+r.Stable+1))
 	}
 	switch log := min(r.Low, r.High); {
+	case math.IsNaN(log) || math.IsInf(r.Low+r.High, 0): // a share at the end of what numbers are
+		*r = restored{}
 	case log < logBeginAgain:
 		*r = restored{Noise: r.Noise}
 	case log >= math.Log(restoredGate):
@@ -145,5 +147,5 @@ func (s *split) possible() bool {
 
 // possible reports whether the evidence can be.
 func (r *restored) possible() bool {
-	return r.Canary >= 0 && r.Stable >= 0 && r.Low >= 0 && r.High >= 0 && r.Noise.possible()
+	return r.Canary >= 0 && r.Stable >= 0 && r.Low >= logBeginAgain && r.High >= logBeginAgain && r.Noise.possible()
 }

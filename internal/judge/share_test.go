@@ -26,6 +26,13 @@ func (c *shareScene) look(t *testing.T, wanted, share, n float64) Reason {
 	l := c.next(Counts{Canary: pods("canary", 2, poisson(c.r, n*share/2), 0), Stable: pods("stable", 4, poisson(c.r, n*(1-share)/4), 0)})
 	l.WantedShare = wanted
 	mustObserve(t, c.s, c.p, l)
+	text, err := c.s.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.s.UnmarshalText(text); err != nil { // a restart at any look changes nothing
+		t.Fatal(err)
+	}
 	return c.s.Conclude(c.p, 1).Reason
 }
 

@@ -324,6 +324,8 @@ func FuzzObserve(f *testing.F) {
 	f.Add(1e15, 1e15, 1e-6, 1e-7, int64(1), 3, 1e-300, 1.0, uint16(7))
 	f.Add(100.0, 50.0, 100.0, 1.0, int64(60), 1, .5, .5, uint16(256|512))
 	f.Add(100.0, 50.0, 100.0, 1.0, int64(60), 1, .5, .5, uint16(256|2|16))
+	f.Add(1e6, 1.0, 1.0, 1.0, int64(10), 0, .5, 5e-324, uint16(0))
+	f.Add(1e6, 1.0, 1.0, 1.0, int64(10), 0, .5, .1, uint16(0))
 	f.Fuzz(func(t *testing.T, nc, xc, ns, xs float64, seconds int64, step int, next, wanted float64, flags uint16) {
 		p := errorsAndLatency(2)
 		p.Metrics[0].Limit = .05
