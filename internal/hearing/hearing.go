@@ -126,13 +126,15 @@ func (h *Hearing) observe(t Terms, look telemetry.Look, c Circumstances, by func
 	}
 	h.admit(l.Metrics)
 	policy := t.policy(h.record.Places)
-	err := by(h.state, policy, l)
+	if err := by(h.state, policy, l); err != nil {
+		return err // what cannot be true is not remembered either: a count without end could not be written down
+	}
 	h.note(look, l.Metrics, history)
 	h.choose(t, look)
-	if err == nil && h.record.Proven == 0 && h.state.Conclude(policy, 1).Verdict == judge.Rollback {
+	if h.record.Proven == 0 && h.state.Conclude(policy, 1).Verdict == judge.Rollback {
 		h.record.Proven, h.record.ProvenAfter = h.record.Looks, look.To.Sub(h.record.FirstUsers)
 	}
-	return err
+	return nil
 }
 
 // note remembers since when the canary has users.
