@@ -180,8 +180,11 @@ func glassForAll(rolledBack, evacuating *scene) {
 func (s *scene) lift() {
 	s.Helper()
 	s.until("hold that can be lifted", usual, func() (bool, string) {
-		if s.shop().Spec.Paused {
+		switch d := s.shop(); {
+		case d.Spec.Paused:
 			s.documented("lift")
+		case d.Annotations[v1alpha1.HeldAnnotation] != "":
+			s.admin().does("annotate", "deployment", "shop", v1alpha1.HeldAnnotation+"-")
 		}
 		d := s.shop()
 		return !d.Spec.Paused && d.Annotations[v1alpha1.HeldAnnotation] == "", "the Deployment is held still"
