@@ -85,14 +85,18 @@ func chaos(seed uint64, also ...func(w *world)) *world {
 }
 
 // checkQuiet: at the end nothing is left to write, however long one looks. What stood still or was not heard when all
-// became calm may have its consequences first.
+// became calm may have its consequences first, and they come to an end.
 func (w *world) checkQuiet() {
-	w.run(75 * time.Second)
-	before := w.watcher.writes
-	w.run(90 * time.Second)
-	if n := w.watcher.writes - before; n > 0 && w.settled() {
-		w.watcher.fail("quiet at the end: the operator goes on writing, %d times", n)
+	w.run(15 * time.Second)
+	n := 0
+	for range 4 {
+		before := w.watcher.writes
+		w.run(90 * time.Second)
+		if n = w.watcher.writes - before; n == 0 || !w.settled() {
+			return
+		}
 	}
+	w.watcher.fail("quiet at the end: the operator goes on writing, %d times", n)
 }
 
 // drawVersions decides what each version is like. The first is good.
