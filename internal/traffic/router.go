@@ -46,6 +46,9 @@ type Seen struct {
 	Target *unstructured.Unstructured
 	// Objects are those of the kinds that the router reads, without the target, in no order that matters.
 	Objects []*unstructured.Unstructured
+	// Elsewhere are objects of the same kinds in the namespaces of the route's parents, where these are others. They are to be
+	// looked at only.
+	Elsewhere []*unstructured.Unstructured
 	Observed
 }
 
@@ -80,7 +83,7 @@ func (s Seen) all() []*unstructured.Unstructured {
 
 // With is what is seen once a rendering has been written.
 func (s Seen) With(r Rendering) Seen {
-	out := Seen{Target: s.Target, Observed: s.Observed}
+	out := Seen{Target: s.Target, Elsewhere: s.Elsewhere, Observed: s.Observed}
 	if changed := same(r.Patched, s.Target); changed != nil {
 		out.Target = changed
 	}

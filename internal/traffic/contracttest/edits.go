@@ -207,7 +207,7 @@ func specs(seen traffic.Seen) []any {
 }
 
 func deepSeen(seen traffic.Seen) traffic.Seen {
-	out := traffic.Seen{Target: seen.Target.DeepCopy(), Observed: seen.Observed}
+	out := traffic.Seen{Target: seen.Target.DeepCopy(), Elsewhere: seen.Elsewhere, Observed: seen.Observed}
 	for _, o := range seen.Objects {
 		out.Objects = append(out.Objects, o.DeepCopy())
 	}

@@ -22,22 +22,7 @@ func suites() []contracttest.Suite {
 	return out
 }
 
-// divisions are the backendRefs of the user's own rules that send to Service checkout.
-func divisions(r traffic.Rendering) [][]traffic.Backend {
-	var out [][]traffic.Backend
-	for _, rule := range rulesOf(r.Patched[0]) {
-		var list []traffic.Backend
-		found := false
-		for _, ref := range refsOf(rule) {
-			found = found || ref.name() == "checkout"
-			list = append(list, traffic.Backend{Name: ref.name(), Weight: int32(effective(ref.weight()))}) //nolint:gosec // at most a million
-		}
-		if found && !isDerived(rule) {
-			out = append(out, list)
-		}
-	}
-	return out
-}
+func divisions(r traffic.Rendering) [][]traffic.Backend { return Divisions(r.Patched[0], "checkout") }
 
 func TestContract(t *testing.T) {
 	for _, s := range suites() {

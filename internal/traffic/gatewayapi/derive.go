@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"slipway.dev/slipway/internal/traffic"
 )
 
@@ -16,6 +18,12 @@ const (
 	maxRuleMatches = 64
 	maxMatches     = 127
 	maxName        = 253
+)
+
+// What a derived rule is for, in its name.
+const (
+	whatMatch = "match-"
+	whatKnown = "known-"
 )
 
 // condition is a header that a derived rule wants beside what its origin wants.
@@ -37,7 +45,7 @@ func (d dresser) derive(ref backendRef, s traffic.Split) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		rule, err := d.derived(s, fmt.Sprintf("match-%d", n), conditions)
+		rule, err := d.derived(s, fmt.Sprintf("%s%d", whatMatch, n), conditions)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +56,7 @@ func (d dresser) derive(ref backendRef, s traffic.Split) ([]any, error) {
 		return out, nil
 	}
 	for n, k := range s.Affinity.Known {
-		rule, err := d.derived(s, fmt.Sprintf("known-%d", n), []condition{{"Cookie", traffic.AnyCookieExpression(s.Affinity.Cookie, k.Values), true}})
+		rule, err := d.derived(s, fmt.Sprintf("%s%d", whatKnown, n), []condition{{"Cookie", traffic.AnyCookieExpression(s.Affinity.Cookie, k.Values), true}})
 		if err != nil {
 			return nil, err
 		}
@@ -197,4 +205,24 @@ func checkLimits(rules []any, derived int) error {
 			total, maxMatches)
 	}
 	return nil
+}
+
+// DerivedFrom are the names of the rules of a route that were derived from the rule of that name.
+func DerivedFrom(route *unstructured.Unstructured, section string) []string {
+	var out []string
+	for _, s := range CarriedIntent(route).Splits {
+		prefix := strings.TrimSuffix(derivedName(s.Name, section, ""), "-")
+		for _, rule := range rulesOf(route) {
+			rest, ok := strings.CutPrefix(text(rule, "name"), prefix+"-")
+			if ok && isDerived(rule) && (strings.HasPrefix(rest, whatMatch) || strings.HasPrefix(rest, whatKnown)) {
+				out = append(out, text(rule, "name"))
+			}
+		}
+	}
+	return out
+}
+
+// OwnRules are the rules of a route that are its user's, in their places.
+func OwnRules(route *unstructured.Unstructured) []map[string]any {
+	return slices.DeleteFunc(rulesOf(undressed(route, worn(route, traffic.Intent{}))), isDerived)
 }

@@ -122,3 +122,13 @@ func selects(policy, route *unstructured.Unstructured) bool {
 	}
 	return false
 }
+
+// IsAttachedToParent says whether a policy is attached to the parent of a route in that namespace.
+func IsAttachedToParent(policy *unstructured.Unstructured, parent map[string]any, routeNamespace string) bool {
+	in := orDefault(text(parent, "namespace"), routeNamespace)
+	kind := orDefault(text(parent, "kind"), "Gateway")
+	return policy.GetNamespace() == in && slices.ContainsFunc(targetsOf(policy), func(t map[string]any) bool {
+		return text(t, "kind") == kind && text(t, "name") == text(parent, "name") &&
+			(text(t, "sectionName") == "" || text(parent, "sectionName") == "" || text(t, "sectionName") == text(parent, "sectionName"))
+	})
+}

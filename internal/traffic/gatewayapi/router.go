@@ -37,8 +37,15 @@ func (Router) Takes(target schema.GroupKind) bool { return IsRoute(target) }
 // Reads are the kinds that it wants to see beside a route: policies that may be attached to a rule.
 func (Router) Reads(schema.GroupKind) []schema.GroupVersionKind { return slices.Clone(PolicyKinds) }
 
+// ownTranslator are the controllerNames of implementations for which there is a translator of their own. A route that
+// nothing else serves is theirs.
+var ownTranslator = []string{EnvoyGateway}
+
 // Serves says whether an implementation that is known serves the route.
 func (Router) Serves(seen traffic.Seen) (string, bool) {
+	if !slices.ContainsFunc(seen.Controllers, func(c string) bool { return !slices.Contains(ownTranslator, c) }) {
+		return "", false
+	}
 	if _, err := (Router{}).Offers(seen); err != nil {
 		return "", false
 	}
