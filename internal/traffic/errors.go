@@ -49,15 +49,15 @@ func Require(r Router, seen Seen, intent Intent) error {
 	if intent.Empty() {
 		return nil
 	}
-	able := r.Capabilities(KindOf(seen.Target))
-	if missing := without(Needs(intent), able); len(missing) > 0 {
-		return lacking(fmt.Sprintf("%s for a %s", r.DataPlane(), seen.Target.GetKind()), missing, nil)
-	}
+	unable := without(Needs(intent), r.Capabilities(KindOf(seen.Target)))
 	offer, err := r.Offers(seen)
-	if err != nil {
+	switch {
+	case err != nil && len(unable) == 0:
 		return err
+	case err != nil:
+		return lacking(fmt.Sprintf("%s for kind %s", r.DataPlane(), seen.Target.GetKind()), unable, nil)
 	}
-	if missing := without(Needs(intent), offer.Capabilities); len(missing) > 0 {
+	if missing := append(unable, without(Needs(intent), offer.Capabilities)...); len(missing) > 0 {
 		return lacking(offer.Plane, missing, offer.Lacks)
 	}
 	if err := checkAdditions(intent, offer); err != nil {
