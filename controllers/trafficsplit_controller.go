@@ -18,7 +18,6 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/traffic"
-	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
 // conflictRetry is when to look again after somebody else wrote first. The event of their write is on its way.
@@ -37,6 +36,7 @@ const conflictRetry = 20 * time.Millisecond
 type TrafficSplitReconciler struct {
 	cache    client.Reader
 	live     client.Reader
+	plans    planner
 	store    *store.Store
 	clock    clock.PassiveClock
 	contest  *routeContest
@@ -108,48 +108,53 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 	if at := r.settling.at(client.ObjectKeyFromObject(split)); at.sequence == ptr.Deref(split.Status.Run.Sequence, 0) {
 		f.goodSince, f.known = at.good, at.known
 	}
-	composition, err := composeNamespace(ctx, r.cache, split.Namespace)
-	if err != nil {
-		return f, err
-	}
-	if c, lost := composition.Conflicts[split.Name]; lost {
-		f.conflict = &c
-	}
 	for _, name := range splitServices(split) {
-		if f.ready[name], err = readyEndpoints(ctx, r.cache, split.Namespace, name); err != nil {
+		ready, err := readyEndpoints(ctx, r.cache, split.Namespace, name)
+		if err != nil {
 			return f, err
 		}
+		f.ready[name] = ready
 	}
 	for _, ref := range split.Spec.RouteRefs {
-		route, err := r.gatherRoute(ctx, split, ref)
+		plan, err := r.plans.plan(ctx, splitTarget(split, ref))
+		if err != nil {
+			return f, err
+		}
+		if c, lost := plan.conflicts[split.Name]; lost {
+			f.conflict = &c
+		}
+		route, err := r.routeOf(plan, split, ref)
 		if err != nil {
 			return f, err
 		}
 		f.routes = append(f.routes, route)
 	}
+	var err error
 	f.adopt, err = r.lostRecord(ctx, f)
 	return f, err
 }
 
-func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {
-	out := splitRoute{ref: ref}
-	if fieldOrHTTPRoute(ref.Kind) != httpRouteKind.Kind {
+// routeOf is what a plan says of one route of the split.
+func (r *TrafficSplitReconciler) routeOf(plan *targetPlan, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {
+	out := splitRoute{ref: ref, key: plan.key, live: plan.live, router: plan.choice.Router, seen: plan.seen}
+	if plan.live == nil {
 		return out, nil
 	}
-	key := types.NamespacedName{Namespace: split.Namespace, Name: ref.Name}
-	route := newHTTPRoute()
-	if err := r.cache.Get(ctx, key, route); err != nil {
-		return out, ignoreNotFound("HTTPRoute", key, err)
+	out.contestedBy = r.contest.by(plan.key, r.clock.Now())
+	if out.refusal = plan.wouldRefuse(wishSplit(split, ref)); out.refusal != nil && !isRefusal(out.refusal) {
+		return out, out.refusal
 	}
-	out.live = route
-	classes, err := ReadClassFacts(ctx, r.cache, route)
-	if err != nil {
-		return out, err
+	if out.router == nil {
+		return out, nil
 	}
-	out.controllers = classes.Controllers()
-	out.refusal = traffic.Require(gatewayapi.Router{}, traffic.Seen{Target: route, Observed: traffic.Observed{Controllers: out.controllers}},
-		traffic.Intent{Splits: []traffic.Split{traffic.SplitOf(split, ref)}})
-	out.contestedBy = r.contest.by(key, r.clock.Now())
+	if offer, err := out.router.Offers(plan.seen); err == nil {
+		out.parts = offer.Parts
+	}
+	for _, s := range out.router.Carried(plan.seen).Splits {
+		if s.UID == string(split.UID) {
+			out.carried = &s
+		}
+	}
 	return out, nil
 }
 
@@ -158,7 +163,7 @@ func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha
 func (r *TrafficSplitReconciler) lostRecord(ctx context.Context, f splitFacts) (*traffic.Split, error) {
 	var latest *traffic.Split
 	for _, route := range f.routes {
-		on := carriedBy(route.live, f.split)
+		on := route.carried
 		if on != nil && on.Sequence > ptr.Deref(f.split.Status.Run.Sequence, 0) && (latest == nil || on.Sequence > latest.Sequence) {
 			latest = on
 		}

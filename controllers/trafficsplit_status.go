@@ -30,7 +30,7 @@ type statusInput struct {
 // splitRefusal is the first thing in the spec that cannot be followed, or nil.
 func splitRefusal(f splitFacts) *splitProblem {
 	if c := f.conflict; c != nil {
-		return &splitProblem{reasonConflicted, fmt.Sprintf("TrafficSplit %s is older and already splits the traffic to Service %s in HTTPRoute %s",
+		return &splitProblem{reasonConflicted, fmt.Sprintf("TrafficSplit %s is older and already splits the traffic to Service %s in %s",
 			c.Holder, c.Service, c.Route)}
 	}
 	for _, r := range f.routes {
@@ -42,22 +42,27 @@ func splitRefusal(f splitFacts) *splitProblem {
 }
 
 func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
-	if r.ref.Kind != "" && r.ref.Kind != httpRouteKind.Kind {
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s %s: only HTTPRoutes are written yet", r.ref.Kind, r.ref.Name)}
-	}
 	if r.live == nil {
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("HTTPRoute %s does not exist", r.ref.Name)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s does not exist", r.key)}
 	}
-	split := routeSplit(f.split, r.ref, f.split.Status.Run, nil)
-	if !gatewayapi.Sends(r.live, split) {
+	split := routeSplit(f.split, r.ref, f.split.Status.Run)
+	if gatewayapi.IsRoute(r.key.kind) && !gatewayapi.Sends(r.live, split) {
 		where := "no rule"
 		if r.ref.SectionName != "" {
 			where = fmt.Sprintf("no rule with the name %s", r.ref.SectionName)
 		}
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %s sends to Service %s", where, r.ref.Name, split.Service)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of %s sends to Service %s", where, r.key, split.Service)}
 	}
-	if unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal); ok {
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %s: %s", r.ref.Name, unsupported)}
+	return problemOf(r.key, r.refusal)
+}
+
+// problemOf is a refusal as a condition has it; nil when there is none.
+func problemOf(key targetKey, err error) *splitProblem {
+	if unsupported, ok := errors.AsType[*traffic.UnsupportedError](err); ok {
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s: %s", key, unsupported)}
+	}
+	if refused, ok := errors.AsType[*traffic.RefusedError](err); ok {
+		return &splitProblem{string(refused.Reason), fmt.Sprintf("%s: %s", key, refused)}
 	}
 	return nil
 }
@@ -110,25 +115,25 @@ func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
 		if v.State == traffic.True {
 			continue
 		}
-		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("HTTPRoute %s: %s", f.routes[i].ref.Name, v.Message)
+		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("%s: %s", f.routes[i].key, v.Message)
 		if v.State == traffic.Unknown {
 			c.Status = metav1.ConditionUnknown
 		}
 		if by := f.routes[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
-			c.Reason, c.Message = reasonContested, contestedMessage(f.routes[i].ref.Name, by)
+			c.Reason, c.Message = reasonContested, contestedMessage(f.routes[i].key, by)
 		}
 		return c
 	}
 	if !in.done {
-		c.Reason, c.Message = reasonFeathering, "backends are entering or leaving: "+sharesText(in.run.Backends)
+		c.Reason, c.Message = reasonFeathering, "backends or rules are entering or leaving: "+sharesText(in.run.Backends)
 		return c
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, reasonApplied, "every route carries "+sharesText(in.run.Backends)
 	return c
 }
 
-func contestedMessage(route, by string) string {
-	return fmt.Sprintf("HTTPRoute %s: field manager %q writes over the split again and again, so it is put back more and more rarely", route, by)
+func contestedMessage(key targetKey, by string) string {
+	return fmt.Sprintf("%s: field manager %q writes over the split again and again, so it is put back more and more rarely", key, by)
 }
 
 func readyCondition(f splitFacts, in statusInput, applied metav1.Condition) metav1.Condition {
@@ -147,14 +152,17 @@ func readyCondition(f splitFacts, in statusInput, applied metav1.Condition) meta
 func routeStatuses(f splitFacts, in statusInput) []v1alpha1.RouteStatus {
 	out := make([]v1alpha1.RouteStatus, 0, len(f.routes))
 	for i, r := range f.routes {
-		s := v1alpha1.RouteStatus{Kind: fieldOrHTTPRoute(r.ref.Kind), Name: r.ref.Name}
+		s := v1alpha1.RouteStatus{Kind: r.key.kind.Kind, Name: r.key.Name}
+		if r.router != nil {
+			s.DataPlane = r.router.DataPlane()
+		}
 		for _, old := range f.split.Status.Routes {
-			if old.Name == r.ref.Name {
+			if old.Name == s.Name && old.Kind == s.Kind {
 				s.Repairs, s.RepairedFrom = old.Repairs, old.RepairedFrom
 			}
 		}
-		if len(r.controllers) > 0 {
-			s.ControllerName = r.controllers[0]
+		if len(r.seen.Controllers) > 0 {
+			s.ControllerName = r.seen.Controllers[0]
 		}
 		v := in.verdicts[i]
 		s.Applied = metav1.ConditionStatus(v.State.String())
@@ -180,11 +188,4 @@ func sharesText(backends []v1alpha1.WeightedBackend) string {
 		parts = append(parts, fmt.Sprintf("%s %d", b.Name, ptr.Deref(b.Weight, 0)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func fieldOrHTTPRoute(kind string) string {
-	if kind == "" {
-		return httpRouteKind.Kind
-	}
-	return kind
 }

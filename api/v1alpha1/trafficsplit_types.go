@@ -209,9 +209,75 @@ type SplitRun struct {
 	// +kubebuilder:validation:MaxItems=32
 	Backends []WeightedBackend `json:"backends,omitempty"`
 
+	// rules says whether the rules that matches and affinity need take requests: Dormant ones are there and take none, so that
+	// the data plane knows them before the first request depends on them. Absent: there are none.
+	// +optional
+	Rules SplitRules `json:"rules,omitempty"`
+
+	// matches are what the routes are to carry now.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Matches []TrafficMatch `json:"matches,omitempty"`
+
+	// mirror is what the routes are to carry now.
+	// +optional
+	Mirror TrafficMirror `json:"mirror,omitzero"`
+
+	// affinity is what the routes are to carry now.
+	// +optional
+	Affinity SplitAffinity `json:"affinity,omitzero"`
+
 	// appliedAt is when these backends were first seen applied on every route; absent: not yet.
 	// +optional
 	AppliedAt *metav1.MicroTime `json:"appliedAt,omitempty"`
+}
+
+// SplitRules says whether the rules that a split adds to a route take requests.
+//
+// +kubebuilder:validation:Enum=Dormant;Active
+type SplitRules string
+
+const (
+	// SplitRulesDormant are rules that are there and take no requests.
+	SplitRulesDormant SplitRules = "Dormant"
+	// SplitRulesActive are rules that take requests.
+	SplitRulesActive SplitRules = "Active"
+)
+
+// SplitAffinity is the record of an affinity: the shares by which users were drawn.
+type SplitAffinity struct {
+	// cookie is what users are known by.
+	// +required
+	Cookie AffinityCookie `json:"cookie,omitzero"`
+
+	// round is part of the cookies' values. It differs from that of any earlier time at which the split had an affinity.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Round string `json:"round,omitempty"`
+
+	// draws are the shares by which users were drawn, the present ones last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Draws []SplitDraw `json:"draws,omitempty"`
+}
+
+// SplitDraw is shares by which users were drawn.
+type SplitDraw struct {
+	// number is the sequence of the record that had these shares first. It is part of the cookies' values.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int64 `json:"number,omitempty"`
+
+	// backends are the shares.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Backends []WeightedBackend `json:"backends,omitempty"`
 }
 
 // RouteStatus is one route of a split.

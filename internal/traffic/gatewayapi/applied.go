@@ -182,11 +182,31 @@ func ready(split traffic.Split, observed traffic.Observed) traffic.Verdict {
 			empty = append(empty, b.Name)
 		}
 	}
+	for _, name := range besideWeights(split) {
+		if observed.ReadyEndpoints[name] == 0 {
+			empty = append(empty, name)
+		}
+	}
 	if len(empty) == 0 {
 		return yes
 	}
 	slices.Sort(empty)
+	empty = slices.Compact(empty)
 	return no(traffic.False, traffic.NoReadyEndpoints, "no ready endpoints behind Service %s", strings.Join(empty, ", "))
+}
+
+// besideWeights are the Services that get requests or copies whatever their weight is.
+func besideWeights(split traffic.Split) []string {
+	var out []string
+	for _, m := range split.Matches {
+		if m.Backend != split.Service && !split.Dormant {
+			out = append(out, m.Backend)
+		}
+	}
+	if split.Mirror != nil {
+		out = append(out, split.Mirror.Backend)
+	}
+	return out
 }
 
 func settled(observed traffic.Observed) traffic.Verdict {

@@ -26,6 +26,9 @@ const (
 	whatKnown = "known-"
 )
 
+// dormantHeader is wanted, with the split's UID, by rules that are to take no request.
+const dormantHeader = "X-Slipway-Dormant"
+
 // condition is a header that a derived rule wants beside what its origin wants.
 type condition struct {
 	name, value string
@@ -131,6 +134,9 @@ func (d dresser) derived(s traffic.Split, what string, conditions []condition) (
 		origin = fmt.Sprintf("rule-%d", d.at.index)
 	}
 	out["name"] = derivedName(s.Name, origin, what)
+	if s.Dormant {
+		conditions = append(slices.Clone(conditions), condition{name: dormantHeader, value: s.UID})
+	}
 	matches, _ := d.rule["matches"].([]any)
 	if len(matches) == 0 {
 		matches = []any{map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}}}

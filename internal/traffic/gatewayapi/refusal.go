@@ -56,7 +56,7 @@ func Refusal(seen traffic.Seen, intent traffic.Intent) error {
 func attachedTo(seen traffic.Seen, rule string) *unstructured.Unstructured {
 	for _, kind := range PolicyKinds {
 		for _, obj := range seen.Of(kind.GroupKind()) {
-			if !traffic.IsGenerated(obj) && slices.ContainsFunc(targetsOf(obj), func(t map[string]any) bool {
+			if !traffic.IsGenerated(obj) && slices.ContainsFunc(TargetsOf(obj), func(t map[string]any) bool {
 				return text(t, "sectionName") == rule && IsTarget(t, seen.Target)
 			}) {
 				return obj
@@ -73,7 +73,7 @@ func AttachedTo(seen traffic.Seen, kind schema.GroupKind) []*unstructured.Unstru
 		if traffic.IsGenerated(obj) {
 			continue
 		}
-		if slices.ContainsFunc(targetsOf(obj), func(t map[string]any) bool { return IsTarget(t, seen.Target) }) || selects(obj, seen.Target) {
+		if slices.ContainsFunc(TargetsOf(obj), func(t map[string]any) bool { return IsTarget(t, seen.Target) }) || selects(obj, seen.Target) {
 			out = append(out, obj)
 		}
 	}
@@ -85,8 +85,8 @@ func IsTarget(ref map[string]any, route *unstructured.Unstructured) bool {
 	return text(ref, "kind") == route.GetKind() && text(ref, "group") == group && text(ref, "name") == route.GetName()
 }
 
-// targetsOf are the targetRefs of a policy, also of one that has a single targetRef.
-func targetsOf(policy *unstructured.Unstructured) []map[string]any {
+// TargetsOf are the targetRefs of a policy, also of one that has a single targetRef.
+func TargetsOf(policy *unstructured.Unstructured) []map[string]any {
 	spec, _ := policy.Object["spec"].(map[string]any)
 	list, _ := spec["targetRefs"].([]any)
 	if one, ok := spec["targetRef"]; ok {
@@ -127,7 +127,7 @@ func selects(policy, route *unstructured.Unstructured) bool {
 func IsAttachedToParent(policy *unstructured.Unstructured, parent map[string]any, routeNamespace string) bool {
 	in := orDefault(text(parent, "namespace"), routeNamespace)
 	kind := orDefault(text(parent, "kind"), "Gateway")
-	return policy.GetNamespace() == in && slices.ContainsFunc(targetsOf(policy), func(t map[string]any) bool {
+	return policy.GetNamespace() == in && slices.ContainsFunc(TargetsOf(policy), func(t map[string]any) bool {
 		return text(t, "kind") == kind && text(t, "name") == text(parent, "name") &&
 			(text(t, "sectionName") == "" || text(parent, "sectionName") == "" || text(t, "sectionName") == text(parent, "sectionName"))
 	})
