@@ -137,8 +137,11 @@ func (r *RetryPolicyReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, wat
 		Watches(newUntyped(gatewayKind), fromMap(r.all), specChanges).
 		Watches(newUntyped(gatewayClassKind), fromMap(r.all), specChanges).
 		WithOptions(trafficController(opts))
-	for _, kind := range r.plans.installedTargets(watched) {
-		b = b.Watches(newUntyped(kind), fromMap(r.ofObject))
+	for _, kind := range r.plans.installedTargets() {
+		b = b.Watches(newUntyped(kind), fromMap(r.ofRoute))
+	}
+	for _, kind := range watched {
+		b = b.Watches(newUntyped(kind), fromMap(r.ofObject), matters)
 	}
 	return b.Complete(r)
 }
@@ -149,7 +152,11 @@ func (r *RetryPolicyReconciler) neighbours(ctx context.Context, o client.Object)
 }
 
 func (r *RetryPolicyReconciler) ofObject(ctx context.Context, o client.Object) []reconcile.Request {
-	return r.on(ctx, touched(o))
+	return r.on(ctx, touched(ctx, r.cache, o))
+}
+
+func (r *RetryPolicyReconciler) ofRoute(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.on(ctx, []targetKey{itself(o)})
 }
 
 func (r *RetryPolicyReconciler) on(ctx context.Context, keys []targetKey) []reconcile.Request {

@@ -187,8 +187,11 @@ func (r *TrafficSplitReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, wa
 		Watches(newUntyped(gatewayKind), fromMap(r.allSplits), specChanges).
 		Watches(newUntyped(gatewayClassKind), fromMap(r.allSplits), specChanges).
 		WithOptions(trafficController(opts))
-	for _, kind := range r.plans.installedTargets(watched) {
-		b = b.Watches(newUntyped(kind), fromMap(r.splitsOfObject))
+	for _, kind := range r.plans.installedTargets() {
+		b = b.Watches(newUntyped(kind), fromMap(r.splitsOfRoute))
+	}
+	for _, kind := range watched {
+		b = b.Watches(newUntyped(kind), fromMap(r.splitsOfObject), matters)
 	}
 	return b.Complete(r)
 }
@@ -203,7 +206,11 @@ func (r *TrafficSplitReconciler) splitsOfPolicy(ctx context.Context, o client.Ob
 }
 
 func (r *TrafficSplitReconciler) splitsOfObject(ctx context.Context, o client.Object) []reconcile.Request {
-	return r.splitsOn(ctx, touched(o))
+	return r.splitsOn(ctx, touched(ctx, r.cache, o))
+}
+
+func (r *TrafficSplitReconciler) splitsOfRoute(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.splitsOn(ctx, []targetKey{itself(o)})
 }
 
 func (r *TrafficSplitReconciler) splitsOn(ctx context.Context, keys []targetKey) []reconcile.Request {
@@ -244,39 +251,63 @@ func (p planner) takes(kind schema.GroupKind) bool {
 	return slices.ContainsFunc(p.routers, func(r traffic.Router) bool { return r.Takes(kind) })
 }
 
-// installedTargets are the kinds of targets that some router takes, and the other kinds that are watched, each once. A
-// Service is left out: what changes there is seen by its endpoints.
-func (p planner) installedTargets(watched []schema.GroupVersionKind) []schema.GroupVersionKind {
-	out := slices.Clone(watched)
+// installedTargets are the kinds of targets that some router takes.
+func (p planner) installedTargets() []schema.GroupVersionKind {
+	var out []schema.GroupVersionKind
 	apis, err := p.installed(context.Background())
 	if err != nil {
 		return out
 	}
 	for _, kind := range targetKinds {
-		if kind, ok := versioned(kind, apis); ok && p.takes(kind.GroupKind()) && kind.Kind != "Service" && !slices.Contains(out, kind) {
+		if kind, ok := versioned(kind, apis); ok && p.takes(kind.GroupKind()) {
 			out = append(out, kind)
 		}
 	}
 	return out
 }
 
-// touched are the targets for which an object matters: itself, what it was generated for, and what it is attached to.
-func touched(o client.Object) []targetKey {
+// matters lets events through of what a translator looks at: everything about an object of ours, and of others what they
+// are, not what is said of them.
+var matters = builder.WithPredicates(predicate.Or(
+	predicate.GenerationChangedPredicate{},
+	predicate.NewPredicateFuncs(func(o client.Object) bool {
+		obj, ok := o.(*unstructured.Unstructured)
+		return o.GetGeneration() == 0 || ok && traffic.IsGenerated(obj)
+	}),
+))
+
+// touched are the targets for which an object matters: that which it was generated for, or else every one in its namespace,
+// because it may be attached to it, stand where something is to be generated, or claim the same host.
+func touched(ctx context.Context, reader client.Reader, o client.Object) []targetKey {
 	obj, ok := o.(*unstructured.Unstructured)
 	if !ok {
 		return nil
 	}
-	in := func(kind schema.GroupKind, name string) targetKey {
-		return targetKey{kind: kind, NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}
+	if kind, name, ok := strings.Cut(traffic.TargetOf(obj), "/"); ok && traffic.IsGenerated(obj) {
+		return []targetKey{{kind: schema.ParseGroupKind(kind), NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}}
 	}
-	out := []targetKey{in(traffic.KindOf(obj), obj.GetName())}
-	if kind, name, ok := strings.Cut(traffic.TargetOf(obj), "/"); ok {
-		out = append(out, in(schema.ParseGroupKind(kind), name))
+	var splits v1alpha1.TrafficSplitList
+	var policies v1alpha1.RetryPolicyList
+	if err := errors.Join(
+		reader.List(ctx, &splits, client.InNamespace(obj.GetNamespace()), client.UnsafeDisableDeepCopy),
+		reader.List(ctx, &policies, client.InNamespace(obj.GetNamespace()), client.UnsafeDisableDeepCopy),
+	); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing what names a target failed")
+		return nil
 	}
-	for _, ref := range gatewayapi.TargetsOf(obj) {
-		out = append(out, in(schema.GroupKind{Group: fieldOf(ref, "group", ""), Kind: fieldOf(ref, "kind", "")}, fieldOf(ref, "name", "")))
+	var out []targetKey
+	for i := range splits.Items {
+		out = append(out, splitTargets(&splits.Items[i])...)
+	}
+	for i := range policies.Items {
+		out = append(out, policyTargets(&policies.Items[i])...)
 	}
 	return out
+}
+
+// itself is an object as a target.
+func itself(o client.Object) targetKey {
+	return targetKey{kind: o.GetObjectKind().GroupVersionKind().GroupKind(), NamespacedName: client.ObjectKeyFromObject(o)}
 }
 
 func (r *RouteReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, kind schema.GroupVersionKind, watched []schema.GroupVersionKind) error {
@@ -293,7 +324,7 @@ func (r *RouteReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, kind sche
 		WithOptions(trafficController(opts))
 	for _, other := range watched {
 		if other != kind {
-			b = b.Watches(newUntyped(other), fromMap(r.routesOfObject))
+			b = b.Watches(newUntyped(other), fromMap(r.routesOfObject), matters)
 		}
 	}
 	return b.Complete(r)
@@ -309,8 +340,8 @@ func (r *RouteReconciler) routesOfPolicy(_ context.Context, o client.Object) []r
 	return r.mine(policyTargets(o.(*v1alpha1.RetryPolicy)))
 }
 
-func (r *RouteReconciler) routesOfObject(_ context.Context, o client.Object) []reconcile.Request {
-	return r.mine(touched(o))
+func (r *RouteReconciler) routesOfObject(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.mine(touched(ctx, r.cache, o))
 }
 
 // mine are the requests for those targets that are of this controller's kind.

@@ -53,8 +53,27 @@ func readCases(dir string) ([]testCase, error) {
 			return nil, fmt.Errorf("read case %s: %w", name, err)
 		}
 		out = append(out, c)
+		if dormant, ok := c.asleep(); ok {
+			out = append(out, dormant)
+		}
 	}
 	return out, nil
+}
+
+// dormantSuffix marks cases that have no file of their own.
+const dormantSuffix = " (dormant)"
+
+// asleep is the case with rules that take no requests, if it has any.
+func (c testCase) asleep() (testCase, bool) {
+	out := c
+	out.name += dormantSuffix
+	out.intent.Splits = slices.Clone(c.intent.Splits)
+	has := false
+	for i, s := range out.intent.Splits {
+		out.intent.Splits[i].Dormant = len(s.Matches) > 0 || s.Affinity != nil
+		has = has || out.intent.Splits[i].Dormant
+	}
+	return out, has
 }
 
 func readCase(name string) (testCase, error) {

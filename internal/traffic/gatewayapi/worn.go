@@ -80,7 +80,7 @@ func CarriedIntent(route *unstructured.Unstructured) traffic.Intent {
 	for i, s := range out.Splits {
 		for _, b := range beside.Splits {
 			if b.UID == s.UID {
-				out.Splits[i].Matches, out.Splits[i].Mirror, out.Splits[i].Affinity = b.Matches, b.Mirror, b.Affinity
+				out.Splits[i].Matches, out.Splits[i].Mirror, out.Splits[i].Affinity, out.Splits[i].Dormant = b.Matches, b.Mirror, b.Affinity, b.Dormant
 			}
 		}
 	}
