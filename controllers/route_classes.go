@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/envoygateway"
 	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
@@ -27,7 +29,7 @@ var (
 
 // SharedKinds are the kinds that serve the routes of every namespace and may live in any.
 func SharedKinds() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{gatewayKind, envoyProxyKind}
+	return []schema.GroupVersionKind{gatewayKind, envoyProxyKind, envoygateway.PolicyKind}
 }
 
 func newHTTPRoute() *unstructured.Unstructured { return newUntyped(httpRouteKind) }
@@ -56,7 +58,7 @@ func ArmsOf(ctx context.Context, reader client.Reader, split *v1alpha1.TrafficSp
 	if facts.ServiceLabels, err = labelsOfServices(ctx, reader, split, facts); err != nil {
 		return gatewayapi.Arms{}, err
 	}
-	return gatewayapi.ArmsOf(route, routeSplit(split, ref, split.Status.Run, trafficBackends(split.Spec.Backends)), facts), nil
+	return gatewayapi.ArmsOf(route, traffic.SplitOf(split, ref), facts), nil
 }
 
 // labelsOfServices reads the labels of the split's Services if some class chooses Services by label.
@@ -113,6 +115,7 @@ func readParent(ctx context.Context, reader client.Reader, route *unstructured.U
 		return p, err
 	}
 	p.Controller, _, _ = unstructured.NestedString(class.Object, "spec", "controllerName")
+	p.Features = featuresOf(class)
 	if p.Controller == gatewayapi.EnvoyGateway {
 		err = readMerging(ctx, reader, gateway, class, &p)
 	}
@@ -180,4 +183,19 @@ func fieldOf(m map[string]any, field, absent string) string {
 		return s
 	}
 	return absent
+}
+
+// featuresOf are the supportedFeatures of a GatewayClass: names, or objects with a name in newer versions.
+func featuresOf(class *unstructured.Unstructured) []string {
+	list, _, _ := unstructured.NestedSlice(class.Object, "status", "supportedFeatures")
+	var out []string
+	for _, item := range list {
+		switch feature := item.(type) {
+		case string:
+			out = append(out, feature)
+		case map[string]any:
+			out = append(out, fieldOf(feature, "name", ""))
+		}
+	}
+	return out
 }

@@ -5,11 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
@@ -21,105 +20,107 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/traffic"
-	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
-// httpRouter is the translator for HTTPRoutes.
-var httpRouter = gatewayapi.HTTPRoute{}
-
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;grpcroutes;tcproutes;tlsroutes,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=gateway.envoyproxy.io,resources=backendtrafficpolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.envoyproxy.io,resources=securitypolicies;envoyextensionpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.kgateway.dev,resources=trafficpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.nginx.org,resources=ratelimitpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=kuadrant.io,resources=authpolicies;ratelimitpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits;retrypolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=slipway.dev,resources=trafficsplits/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// RouteReconciler makes one HTTPRoute carry what the records of all splits that name it say, and nothing else. It decides
-// nothing: it is the only one that writes routes, and it puts back what somebody else writes over a split.
+// RouteReconciler makes one target, a route or the Service of a mesh, carry what the records of all splits and the policies
+// that name it say, and nothing else. It decides nothing: it is the only one that writes routes and what belongs to them, and
+// it puts back what somebody else writes over that.
 type RouteReconciler struct {
+	// kind is the kind of the targets that this one looks at.
+	kind    schema.GroupKind
 	cache   client.Reader
 	live    client.Reader
+	plans   planner
 	store   *store.Store
 	clock   clock.PassiveClock
 	events  events.EventRecorder
 	contest *routeContest
 }
 
-// Reconcile writes one route if it is not as it should be.
+// Reconcile writes one target if it is not as it should be.
 func (r *RouteReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	result, err := r.follow(ctx, req.NamespacedName)
+	result, err := r.follow(ctx, targetKey{kind: r.kind, NamespacedName: req.NamespacedName})
 	if store.IsConflict(err) || errors.Is(err, traffic.ErrOvertaken) {
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil
 	}
 	return result, client.IgnoreNotFound(err)
 }
 
-func (r *RouteReconciler) follow(ctx context.Context, key types.NamespacedName) (ctrl.Result, error) {
-	route := newHTTPRoute()
-	if err := r.cache.Get(ctx, key, route); err != nil {
-		if apierrors.IsNotFound(err) {
-			r.contest.forget(key)
-		}
-		return ctrl.Result{}, ignoreNotFound("HTTPRoute", key, err)
+func (r *RouteReconciler) follow(ctx context.Context, key targetKey) (ctrl.Result, error) {
+	if idle, err := r.idle(ctx, key); idle || err != nil {
+		return ctrl.Result{}, err
 	}
-	splits, err := splitsOn(ctx, r.cache, key)
+	plan, err := r.plans.plan(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	carried := gatewayapi.Carried(route)
-	if len(splits) == 0 && len(carried) == 0 {
+	if plan.live == nil {
+		r.contest.forget(key)
 		return ctrl.Result{}, nil
 	}
-	intent, err := r.intentOf(ctx, key)
-	if err != nil {
+	if plan.choice.Router == nil {
+		return ctrl.Result{}, nil
+	}
+	carried := plan.choice.Router.Carried(plan.seen)
+	if plan.intent.Empty() && carried.Empty() {
+		return ctrl.Result{}, nil
+	}
+	if err := r.checkLeaving(ctx, key.Namespace, carried, plan.intent); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.checkLeaving(ctx, key.Namespace, carried, intent); err != nil {
-		return ctrl.Result{}, err
-	}
-	return r.write(ctx, route, splits, intent)
+	return r.write(ctx, plan, carried)
 }
 
-// write renders the route and projects it. A split that has a newer record is written at once; one that was written over
-// is put back at once too, unless somebody does it again and again.
-func (r *RouteReconciler) write(ctx context.Context, route *unstructured.Unstructured, splits []v1alpha1.TrafficSplit, intent traffic.Intent) (ctrl.Result, error) {
-	after, err := httpRouter.Render(route, intent)
-	if err != nil {
-		return ctrl.Result{}, err
+// idle says whether nothing names the target and nothing says that it carries anything, as it is with most Services.
+func (r *RouteReconciler) idle(ctx context.Context, key targetKey) (bool, error) {
+	if key.kind.Kind != "Service" {
+		return false, nil
 	}
-	if reflect.DeepEqual(route.Object, after.Object) {
+	splits, err := splitsOn(ctx, r.cache, key)
+	if err != nil || len(splits) > 0 {
+		return false, err
+	}
+	policies, err := policiesOn(ctx, r.cache, key)
+	return len(policies) == 0, err
+}
+
+// write projects the rendering of a plan. A split that has a newer record is written at once; what was written over is put
+// back at once too, unless somebody does it again and again.
+func (r *RouteReconciler) write(ctx context.Context, plan *targetPlan, carried traffic.Intent) (ctrl.Result, error) {
+	changes := changesOf(plan)
+	if changes.none() {
 		return ctrl.Result{}, nil
 	}
-	key := client.ObjectKeyFromObject(route)
-	manager, repair := foreignWriter(route, splits)
-	if wait := r.contest.wait(key, r.clock.Now()); repair && wait > 0 && sameRecords(gatewayapi.Carried(route), intent) {
+	manager, repair := foreignWriter(plan)
+	if wait := r.contest.wait(plan.key, r.clock.Now()); repair && wait > 0 && sameRecords(carried, plan.intent) {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	if _, err := r.store.ProjectUnstamped(ctx, route.DeepCopy(), after); err != nil {
+	if err := r.project(ctx, changes); err != nil {
 		return ctrl.Result{}, err
 	}
-	klog.FromContext(ctx).Info("Projecting route", "HTTPRoute", klog.KObj(route), "splits", stampsOf(intent), "repairedFrom", manager)
+	klog.FromContext(ctx).Info("Projecting route", "kind", plan.key.kind.Kind, "route", klog.KRef(plan.key.Namespace, plan.key.Name), "carries", stampsOf(plan.intent), "repairedFrom", manager)
 	if !repair {
 		return ctrl.Result{}, nil
 	}
-	r.contest.repaired(key, manager, r.clock.Now())
+	r.contest.repaired(plan.key, manager, r.clock.Now())
 	routeRepairs.Inc()
-	return ctrl.Result{}, r.reportRepair(ctx, route, splits, manager)
+	return ctrl.Result{}, r.reportRepair(ctx, plan, manager)
 }
 
-// intentOf is what the route is to carry: the records of the splits that hold it.
-func (r *RouteReconciler) intentOf(ctx context.Context, key types.NamespacedName) (traffic.Intent, error) {
-	composition, err := composeNamespace(ctx, r.cache, key.Namespace)
-	if err != nil {
-		return traffic.Intent{}, err
-	}
-	intent := composition.Intents[key.Name]
-	intent.Splits = slices.DeleteFunc(intent.Splits, func(s traffic.Split) bool { return len(s.Backends) == 0 })
-	return intent, nil
-}
-
-// checkLeaving makes sure, for each split that the route carries and is not to carry any more, that the cache is not
+// checkLeaving makes sure, for each split that the target carries and is not to carry any more, that the cache is not
 // just late: it compares what was read with what the API server has now.
-func (r *RouteReconciler) checkLeaving(ctx context.Context, namespace string, carried []traffic.Split, intent traffic.Intent) error {
-	for _, on := range carried {
+func (r *RouteReconciler) checkLeaving(ctx context.Context, namespace string, carried, intent traffic.Intent) error {
+	for _, on := range carried.Splits {
 		if slices.ContainsFunc(intent.Splits, func(s traffic.Split) bool { return s.UID == on.UID }) {
 			continue
 		}
@@ -169,22 +170,25 @@ func versionOf(ctx context.Context, reader client.Reader, key types.NamespacedNa
 // repairAttempts is how often the count of a repair is written against others who write the same status.
 const repairAttempts = 5
 
-// reportRepair says on each split of the route whose write was put back. What the route is to carry was recorded before;
+// reportRepair says on each split of the target whose write was put back. What the target is to carry was recorded before;
 // this is only the count, made after the write so that a write which failed is not counted.
-func (r *RouteReconciler) reportRepair(ctx context.Context, route *unstructured.Unstructured, splits []v1alpha1.TrafficSplit, manager string) error {
+func (r *RouteReconciler) reportRepair(ctx context.Context, plan *targetPlan, manager string) error {
 	var errs []error
-	for i := range splits {
-		split := &splits[i]
-		r.events.Eventf(split, route, "Warning", reasonRepaired, "PutBack",
-			"HTTPRoute %s: field manager %q wrote over the split; it was put back", route.GetName(), manager)
-		errs = append(errs, r.countRepair(ctx, client.ObjectKeyFromObject(split), route.GetName(), manager))
+	for _, split := range plan.splits {
+		r.events.Eventf(split, plan.live, "Warning", reasonRepaired, "PutBack",
+			"%s: field manager %q wrote over the split; it was put back", plan.key, manager)
+		errs = append(errs, r.countRepair(ctx, client.ObjectKeyFromObject(split), plan.key, manager))
+	}
+	for _, policy := range plan.policies {
+		r.events.Eventf(policy, plan.live, "Warning", reasonRepaired, "PutBack",
+			"%s: field manager %q wrote over the policy; it was put back", plan.key, manager)
 	}
 	return errors.Join(errs...)
 }
 
 // countRepair reads past the cache: the split's own controller is most likely writing its status because of the same
 // change of the route.
-func (r *RouteReconciler) countRepair(ctx context.Context, key types.NamespacedName, route, manager string) error {
+func (r *RouteReconciler) countRepair(ctx context.Context, key types.NamespacedName, route targetKey, manager string) error {
 	var err error
 	for range repairAttempts {
 		split := &v1alpha1.TrafficSplit{}
@@ -193,7 +197,7 @@ func (r *RouteReconciler) countRepair(ctx context.Context, key types.NamespacedN
 		}
 		after := split.DeepCopy()
 		for i := range after.Status.Routes {
-			if s := &after.Status.Routes[i]; s.Name == route {
+			if s := &after.Status.Routes[i]; s.Name == route.Name && s.Kind == route.kind.Kind {
 				s.Repairs, s.RepairedFrom = new(ptr.Deref(s.Repairs, 0)+1), manager
 			}
 		}
@@ -204,16 +208,18 @@ func (r *RouteReconciler) countRepair(ctx context.Context, key types.NamespacedN
 	return err
 }
 
-// sameRecords says whether the route claims to carry exactly the intent.
-func sameRecords(carried []traffic.Split, intent traffic.Intent) bool {
-	stamps := func(splits []traffic.Split) []string { return stampsOf(traffic.Intent{Splits: splits}) }
-	return slices.Equal(stamps(carried), stamps(intent.Splits))
+// sameRecords says whether the target claims to carry exactly the intent.
+func sameRecords(carried, intent traffic.Intent) bool {
+	return slices.Equal(stampsOf(carried), stampsOf(intent))
 }
 
 func stampsOf(intent traffic.Intent) []string {
-	out := make([]string, 0, len(intent.Splits))
+	out := make([]string, 0, len(intent.Splits)+len(intent.Retries))
 	for _, s := range intent.Splits {
 		out = append(out, s.Name+" "+store.Stamp{UID: s.UID, Sequence: s.Sequence}.String())
+	}
+	for _, p := range intent.Retries {
+		out = append(out, p.Name+" "+store.Stamp{UID: p.UID, Sequence: p.Generation}.String())
 	}
 	return out
 }

@@ -8,10 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
-	"slipway.dev/slipway/internal/traffic/gatewayapi"
+	"slipway.dev/slipway/internal/traffic"
 )
 
 // routeRepairs counts what was put back. It has no labels: which route it was is in the status of its splits.
@@ -23,25 +22,25 @@ var routeRepairs = prometheus.NewCounter(prometheus.CounterOpts{
 // unknownManager stands for a writer that left no trace in managedFields.
 const unknownManager = "unknown"
 
-// foreignWriter says whether somebody else wrote over the splits on the route, and which field manager it was. A route
-// that says it carries splits and does not was written over; so was one that says nothing although its splits had been
+// foreignWriter says whether somebody else wrote over what the target carries, and which field manager it was. A target
+// that says it carries something and does not was written over; so was one that says nothing although a split had been
 // applied there.
-func foreignWriter(route *unstructured.Unstructured, splits []v1alpha1.TrafficSplit) (string, bool) {
-	_, annotated := route.GetAnnotations()[v1alpha1.SplitAnnotation]
-	if annotated && !gatewayapi.WrittenOver(route) {
+func foreignWriter(plan *targetPlan) (string, bool) {
+	carries := !plan.choice.Router.Carried(plan.seen).Empty()
+	if carries && !traffic.Drifted(plan.choice.Router, plan.seen) {
 		return "", false
 	}
-	if !annotated && !anyWasOn(splits, route.GetName()) {
+	if !carries && !anyWasOn(plan.splits, plan.key) {
 		return "", false
 	}
-	return lastWriter(route), true
+	return lastWriter(plan.live), true
 }
 
-// anyWasOn says whether a split has been seen on the route before.
-func anyWasOn(splits []v1alpha1.TrafficSplit, route string) bool {
+// anyWasOn says whether a split has been seen on the target before.
+func anyWasOn(splits []*v1alpha1.TrafficSplit, key targetKey) bool {
 	for _, s := range splits {
 		for _, r := range s.Status.Routes {
-			if r.Name == route && (r.Applied == metav1.ConditionTrue || s.Status.Run.Sequence != nil && *s.Status.Run.Sequence > 1) {
+			if r.Name == key.Name && r.Kind == key.kind.Kind && (r.Applied == metav1.ConditionTrue || s.Status.Run.Sequence != nil && *s.Status.Run.Sequence > 1) {
 				return true
 			}
 		}
@@ -49,7 +48,7 @@ func anyWasOn(splits []v1alpha1.TrafficSplit, route string) bool {
 	return false
 }
 
-// lastWriter is the field manager other than ours that owns the rules and wrote last.
+// lastWriter is the field manager other than ours that owns what routes traffic and wrote last.
 func lastWriter(route *unstructured.Unstructured) string {
 	name, at := unknownManager, time.Time{}
 	for _, m := range route.GetManagedFields() {
@@ -74,8 +73,9 @@ func ownsRules(entry metav1.ManagedFieldsEntry) bool {
 	if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 		return false
 	}
-	_, owns := fields.Spec["f:rules"]
-	return owns
+	_, rules := fields.Spec["f:rules"]
+	_, http := fields.Spec["f:http"] // a VirtualService
+	return rules || http
 }
 
 const (
@@ -91,7 +91,7 @@ const (
 // against each other without end. It may be lost: then a fight goes on a little longer.
 type routeContest struct {
 	mu     sync.Mutex
-	routes map[types.NamespacedName]contestRecord
+	routes map[targetKey]contestRecord
 }
 
 type contestRecord struct {
@@ -112,11 +112,11 @@ func (c contestRecord) delay() time.Duration {
 func (c contestRecord) over(now time.Time) bool { return now.Sub(c.last) > contestMemory+2*c.delay() }
 
 // repaired counts a repair.
-func (c *routeContest) repaired(key types.NamespacedName, manager string, now time.Time) {
+func (c *routeContest) repaired(key targetKey, manager string, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.routes == nil {
-		c.routes = map[types.NamespacedName]contestRecord{}
+		c.routes = map[targetKey]contestRecord{}
 	}
 	record := c.routes[key]
 	if record.over(now) {
@@ -126,7 +126,7 @@ func (c *routeContest) repaired(key types.NamespacedName, manager string, now ti
 }
 
 // wait is how long the next repair has to wait.
-func (c *routeContest) wait(key types.NamespacedName, now time.Time) time.Duration {
+func (c *routeContest) wait(key targetKey, now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	record := c.routes[key]
@@ -134,7 +134,7 @@ func (c *routeContest) wait(key types.NamespacedName, now time.Time) time.Durati
 }
 
 // by is the field manager that contests the route, or empty.
-func (c *routeContest) by(key types.NamespacedName, now time.Time) string {
+func (c *routeContest) by(key targetKey, now time.Time) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	record := c.routes[key]
@@ -144,7 +144,7 @@ func (c *routeContest) by(key types.NamespacedName, now time.Time) string {
 	return record.manager
 }
 
-func (c *routeContest) forget(key types.NamespacedName) {
+func (c *routeContest) forget(key targetKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.routes, key)

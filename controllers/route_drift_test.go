@@ -9,7 +9,7 @@ import (
 )
 
 func TestContestSlowsDownAndEnds(t *testing.T) {
-	key := types.NamespacedName{Namespace: "shop", Name: "shop"}
+	key := targetKey{kind: httpRouteKind.GroupKind(), NamespacedName: types.NamespacedName{Namespace: "shop", Name: "shop"}}
 	start := time.Unix(1000, 0)
 	tests := map[string]struct {
 		repairs  int

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/traffic"
-	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
 // conflictRetry is when to look again after somebody else wrote first. The event of their write is on its way.
@@ -38,6 +36,7 @@ const conflictRetry = 20 * time.Millisecond
 type TrafficSplitReconciler struct {
 	cache    client.Reader
 	live     client.Reader
+	plans    planner
 	store    *store.Store
 	clock    clock.PassiveClock
 	contest  *routeContest
@@ -109,25 +108,28 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 	if at := r.settling.at(client.ObjectKeyFromObject(split)); at.sequence == ptr.Deref(split.Status.Run.Sequence, 0) {
 		f.goodSince, f.known = at.good, at.known
 	}
-	composition, err := composeNamespace(ctx, r.cache, split.Namespace)
-	if err != nil {
-		return f, err
-	}
-	if c, lost := composition.Conflicts[split.Name]; lost {
-		f.conflict = &c
-	}
 	for _, name := range splitServices(split) {
-		if f.ready[name], err = readyEndpoints(ctx, r.cache, split.Namespace, name); err != nil {
+		ready, err := readyEndpoints(ctx, r.cache, split.Namespace, name)
+		if err != nil {
 			return f, err
 		}
+		f.ready[name] = ready
 	}
 	for _, ref := range split.Spec.RouteRefs {
-		route, err := r.gatherRoute(ctx, split, ref)
+		plan, err := r.plans.plan(ctx, splitTarget(split, ref))
+		if err != nil {
+			return f, err
+		}
+		if c, lost := plan.conflicts[split.Name]; lost {
+			f.conflict = &c
+		}
+		route, err := r.routeOf(plan, split, ref)
 		if err != nil {
 			return f, err
 		}
 		f.routes = append(f.routes, route)
 	}
+	var err error
 	if f.left, err = r.gatherLeft(ctx, split); err != nil {
 		return f, err
 	}
@@ -135,53 +137,35 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 	return f, err
 }
 
-// gatherLeft reads the routes that the spec names no longer and that carry the split still.
-func (r *TrafficSplitReconciler) gatherLeft(ctx context.Context, split *v1alpha1.TrafficSplit) ([]splitRoute, error) {
-	var names []string
-	for _, s := range split.Status.Routes {
-		names = append(names, s.Name)
+// routeOf is what a plan says of one route of the split.
+func (r *TrafficSplitReconciler) routeOf(plan *targetPlan, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {
+	out := r.lookAt(plan, ref)
+	if plan.live == nil {
+		return out, nil
 	}
-	for _, l := range split.Status.Run.Leaving {
-		names = append(names, l.Name)
+	if out.refusal = plan.wouldRefuse(wishSplit(split, ref)); out.refusal != nil && !isRefusal(out.refusal) {
+		return out, out.refusal
 	}
-	slices.Sort(names)
-	var out []splitRoute
-	for _, name := range slices.Compact(names) {
-		if slices.ContainsFunc(split.Spec.RouteRefs, func(ref v1alpha1.RouteReference) bool { return ref.Name == name }) {
-			continue
-		}
-		route, err := r.gatherRoute(ctx, split, v1alpha1.RouteReference{Name: name})
-		if err != nil {
-			return nil, err
-		}
-		if on := carriedBy(route.live, split); on != nil {
-			route.ref.SectionName = on.SectionName
-			out = append(out, route)
-		}
+	for _, s := range plan.carriedOf(split) {
+		out.carried = &s
 	}
 	return out, nil
 }
 
-func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) (splitRoute, error) {
-	out := splitRoute{ref: ref}
-	if fieldOrHTTPRoute(ref.Kind) != httpRouteKind.Kind {
-		return out, nil
+// lookAt is a route as a plan sees it, whatever it carries.
+func (r *TrafficSplitReconciler) lookAt(plan *targetPlan, ref v1alpha1.RouteReference) splitRoute {
+	out := splitRoute{ref: ref, key: plan.key, live: plan.live, router: plan.choice.Router, seen: plan.seen}
+	if plan.live == nil {
+		return out
 	}
-	key := types.NamespacedName{Namespace: split.Namespace, Name: ref.Name}
-	route := newHTTPRoute()
-	if err := r.cache.Get(ctx, key, route); err != nil {
-		return out, ignoreNotFound("HTTPRoute", key, err)
+	out.contestedBy = r.contest.by(plan.key, r.clock.Now())
+	if out.router == nil {
+		return out
 	}
-	out.live = route
-	classes, err := ReadClassFacts(ctx, r.cache, route)
-	if err != nil {
-		return out, err
+	if offer, err := out.router.Offers(plan.seen); err == nil {
+		out.parts = offer.Parts
 	}
-	out.controllers = classes.Controllers()
-	out.refusal = traffic.Require(gatewayapi.Router{}, traffic.Seen{Target: route, Observed: traffic.Observed{Controllers: out.controllers}},
-		traffic.Intent{Splits: []traffic.Split{traffic.SplitOf(split, ref)}})
-	out.contestedBy = r.contest.by(key, r.clock.Now())
-	return out, nil
+	return out
 }
 
 // lostRecord finds out that the split's own record is older than what a route carries of it. Mostly the cache is late,
@@ -189,7 +173,7 @@ func (r *TrafficSplitReconciler) gatherRoute(ctx context.Context, split *v1alpha
 func (r *TrafficSplitReconciler) lostRecord(ctx context.Context, f splitFacts) (*traffic.Split, error) {
 	var latest *traffic.Split
 	for _, route := range f.routes {
-		on := carriedBy(route.live, f.split)
+		on := route.carried
 		if on != nil && on.Sequence > ptr.Deref(f.split.Status.Run.Sequence, 0) && (latest == nil || on.Sequence > latest.Sequence) {
 			latest = on
 		}

@@ -10,7 +10,6 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/traffic"
-	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
 // splitReleaseLimit is how long a deleted split waits for data planes to confirm that its backends are at a feather.
@@ -36,9 +35,16 @@ type splitFacts struct {
 
 // splitRoute is one of the routes of a split as it is now.
 type splitRoute struct {
-	ref         v1alpha1.RouteReference
-	live        *unstructured.Unstructured // nil: it does not exist
-	controllers []string
+	ref  v1alpha1.RouteReference
+	key  targetKey
+	live *unstructured.Unstructured // nil: it does not exist
+	// router and seen are what the route is looked at by; router is nil when none was found.
+	router traffic.Router
+	seen   traffic.Seen
+	// carried is what the route carries of the split; nil: nothing.
+	carried *traffic.Split
+	// parts is into how many parts traffic can be divided there; zero: a million.
+	parts       int64
 	refusal     error
 	contestedBy string
 }
@@ -58,28 +64,28 @@ type splitDecision struct {
 
 // decideSplit says what the routes are to carry next and how things stand. It is a function of the facts alone.
 func decideSplit(f splitFacts) splitDecision {
-	run, planned := recordedRun(f)
+	run := recordedRun(f)
 	want := wantedBackends(f.split)
-	verdicts := splitVerdicts(f, run, planned, want)
-	leaving := nextLeaving(f, run, planned, verdicts[len(f.routes):])
+	verdicts := splitVerdicts(f, run, want)
 	d := splitDecision{goodSince: goodSince(f, verdicts), wake: longestWake(verdicts)}
 	refusal := splitRefusal(f)
 	done := true
 	if run.Sequence != nil || (refusal == nil && f.split.DeletionTimestamp.IsZero()) {
-		var next []traffic.Backend
 		applied := allApplied(verdicts)
-		next, done = nextBackends(f, planned, want, applied)
-		d.known = stillKnown(f.known, planned, next, applied)
-		if run.Sequence == nil || f.adopt != nil || !slices.Equal(next, planned) || !slices.Equal(leaving, run.Leaving) {
-			run = nextRun(run, next, leaving)
+		var next v1alpha1.SplitRun
+		next, done = nextRun(f, run, applied, refusal)
+		next = withLeaving(next, run, nextLeaving(f, run, verdicts[len(f.routes):]))
+		d.known = stillKnown(f.known, plannedBackends(f, run), trafficBackends(next.Backends), applied)
+		if ptr.Deref(next.Sequence, 0) != ptr.Deref(run.Sequence, 0) || f.adopt != nil {
+			run = next
 			d.goodSince, d.wake = time.Time{}, 0
-			verdicts = splitVerdicts(f, run, next, want)
+			verdicts = splitVerdicts(f, run, want)
 		} else {
-			d.restored = isReleased(f, next)
+			d.restored = isReleased(f, run)
 		}
 		run.Generation = new(f.split.Generation)
 	} else {
-		d.restored = isReleased(f, []traffic.Backend{{Name: f.split.Spec.ServiceRef.Name, Weight: 1}})
+		d.restored = isReleased(f, run)
 	}
 	finished := done && len(run.Leaving) == 0 && allApplied(verdicts) && refusal == nil
 	if finished && run.AppliedAt == nil {
@@ -90,26 +96,58 @@ func decideSplit(f splitFacts) splitDecision {
 	return d
 }
 
-// recordedRun is the split's record, or what a route still knows of one that was lost, and the backends of it.
-// Before the first record a route carries the Service alone.
-func recordedRun(f splitFacts) (v1alpha1.SplitRun, []traffic.Backend) {
-	run := *f.split.Status.Run.DeepCopy()
-	switch {
-	case f.adopt != nil:
-		run.Sequence = new(f.adopt.Sequence)
-		return run, f.adopt.Backends
-	case run.Sequence == nil:
-		return run, []traffic.Backend{{Name: f.split.Spec.ServiceRef.Name, Weight: 1}}
+// plannedBackends are those of the record. Before the first record a route carries the Service alone.
+func plannedBackends(f splitFacts, run v1alpha1.SplitRun) []traffic.Backend {
+	if run.Sequence == nil {
+		return []traffic.Backend{{Name: f.split.Spec.ServiceRef.Name, Weight: 1}}
 	}
-	return run, trafficBackends(run.Backends)
+	return trafficBackends(run.Backends)
 }
 
-func nextRun(run v1alpha1.SplitRun, next []traffic.Backend, leaving []v1alpha1.LeavingRoute) v1alpha1.SplitRun {
-	return v1alpha1.SplitRun{
-		Sequence: new(ptr.Deref(run.Sequence, 0) + 1),
-		Backends: apiBackends(next),
-		Leaving:  leaving,
+// recordedRun is the split's record, or what a route still knows of one that was lost.
+func recordedRun(f splitFacts) v1alpha1.SplitRun {
+	run := *f.split.Status.Run.DeepCopy()
+	if f.adopt != nil {
+		run = v1alpha1.SplitRun{Sequence: new(f.adopt.Sequence), Backends: apiBackends(f.adopt.Backends)}
+		if hasRules(*f.adopt) {
+			// Which rules they are follows from the spec; whoever is on them is taken off, and let on again.
+			run.Rules = v1alpha1.SplitRulesDormant
+		}
 	}
+	return run
+}
+
+func hasRules(s traffic.Split) bool { return len(s.Matches) > 0 || s.Affinity != nil }
+
+// nextRun is the record of what routes are to carry next on the way to what is wanted; the same one if that is what they
+// are to carry now. A wish that is refused changes nothing, unless all that it does is to send users home.
+func nextRun(f splitFacts, run v1alpha1.SplitRun, applied bool, refusal *splitProblem) (v1alpha1.SplitRun, bool) {
+	now, want := plannedBackends(f, run), wantedBackends(f.split)
+	if refusal != nil && f.split.DeletionTimestamp.IsZero() && !wantsHome(f.split) && f.adopt == nil {
+		return run, true
+	}
+	backends, done := nextBackends(f, now, want, applied)
+	rules, settled := nextBeside(besideOf(run), wantedBeside(f.split, backends), applied)
+	if releaseOverdue(f) {
+		rules, settled = beside{}, true
+	}
+	rules = drawn(rules, run.Affinity, f.split, backends)
+	done = done && settled
+	if run.Sequence != nil && f.adopt == nil && slices.Equal(backends, now) && sameBeside(rules, besideOf(run)) {
+		return run, done
+	}
+	return v1alpha1.SplitRun{
+		Sequence: new(ptr.Deref(run.Sequence, 0) + 1), Backends: apiBackends(backends),
+		Rules: rules.rules, Matches: rules.matches, Mirror: rules.mirror, Affinity: rules.affinity,
+	}, done
+}
+
+// wantsHome says whether the spec sends everything to the Service.
+func wantsHome(split *v1alpha1.TrafficSplit) bool {
+	return len(split.Spec.Matches) == 0 && split.Spec.Mirror.Backend == "" &&
+		!slices.ContainsFunc(split.Spec.Backends, func(b v1alpha1.WeightedBackend) bool {
+			return b.Name != split.Spec.ServiceRef.Name && ptr.Deref(b.Weight, 0) > 0
+		})
 }
 
 // wantedBackends are those of the spec; a split that is being deleted wants its Service alone.
@@ -121,10 +159,15 @@ func wantedBackends(split *v1alpha1.TrafficSplit) []traffic.Backend {
 }
 
 func nextBackends(f splitFacts, planned, want []traffic.Backend, applied bool) ([]traffic.Backend, bool) {
-	if releaseOverdue(f) {
+	if releaseOverdue(f) || coarse(f.routes) {
 		return want, true
 	}
 	return traffic.FeatherKnowing(withoutDeadLeaving(planned, want, f.ready), want, applied, f.known)
+}
+
+// coarse says whether a feather would be more than a feather on some route. There backends come and go in one step.
+func coarse(routes []splitRoute) bool {
+	return slices.ContainsFunc(routes, func(r splitRoute) bool { return r.parts > 0 && r.parts < traffic.FeatherTotal })
 }
 
 // stillKnown are the backends of next that were applied before, or are now.
@@ -171,37 +214,24 @@ func untilRelease(f splitFacts) time.Duration {
 }
 
 // isReleased says whether a split that is being deleted is on no route any more.
-func isReleased(f splitFacts, next []traffic.Backend) bool {
-	if f.split.DeletionTimestamp.IsZero() || !onlyService(f.split, next) {
+func isReleased(f splitFacts, run v1alpha1.SplitRun) bool {
+	if f.split.DeletionTimestamp.IsZero() || (run.Sequence != nil && !isHome(f.split, run)) {
 		return false
 	}
-	return !slices.ContainsFunc(f.all(), func(r splitRoute) bool { return carriedBy(r.live, f.split) != nil })
+	return !slices.ContainsFunc(f.all(), func(r splitRoute) bool { return r.carried != nil })
 }
 
 func onlyService(split *v1alpha1.TrafficSplit, backends []traffic.Backend) bool {
 	return len(backends) == 1 && backends[0].Name == split.Spec.ServiceRef.Name
 }
 
-// carriedBy is what the route carries of the split, or nil.
-func carriedBy(route *unstructured.Unstructured, split *v1alpha1.TrafficSplit) *traffic.Split {
-	if route == nil {
-		return nil
-	}
-	for _, s := range gatewayapi.Carried(route) {
-		if s.UID == string(split.UID) {
-			return &s
-		}
-	}
-	return nil
-}
-
 // splitVerdicts says for each route whether it carries the record. A route that does not exist carries nothing, which is
 // as it should be when the split is being deleted.
-func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, planned, want []traffic.Backend) []traffic.Verdict {
-	observed := traffic.Observed{ReadyEndpoints: f.ready, Now: f.now, GoodSince: f.goodSince}
-	for _, b := range planned {
+func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, want []traffic.Backend) []traffic.Verdict {
+	var leaving []string
+	for _, b := range run.Backends {
 		if !wants(want, b.Name) {
-			observed.Leaving = append(observed.Leaving, b.Name)
+			leaving = append(leaving, b.Name)
 		}
 	}
 	out := make([]traffic.Verdict, len(f.routes), len(f.routes)+len(f.left))
@@ -211,20 +241,15 @@ func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, planned, want []traffic.
 			out[i] = traffic.Verdict{State: traffic.True, Good: true}
 		case r.live == nil:
 			out[i] = traffic.Verdict{State: traffic.False, Cause: traffic.NotWritten, Message: "the route does not exist"}
+		case r.router == nil:
+			out[i] = traffic.Verdict{State: traffic.False, Cause: traffic.NotWritten, Message: "no data plane is known to serve the route"}
 		default:
-			split := routeSplit(f.split, r.ref, run, planned)
-			out[i] = gatewayapi.HTTPRoute{}.Applied(r.live, split, observed)
+			seen := r.seen
+			seen.ReadyEndpoints, seen.Now, seen.GoodSince, seen.Leaving = f.ready, f.now, f.goodSince, leaving
+			out[i] = r.router.Applied(seen, traffic.Intent{Splits: []traffic.Split{routeSplit(f.split, r.ref, run)}})
 		}
 	}
-	return append(out, leftVerdicts(f, run, planned)...)
-}
-
-// routeSplit is the split's record as one route is to carry it.
-func routeSplit(split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference, run v1alpha1.SplitRun, backends []traffic.Backend) traffic.Split {
-	return traffic.Split{
-		Name: split.Name, UID: string(split.UID), Sequence: ptr.Deref(run.Sequence, 0), Created: split.CreationTimestamp.Time,
-		Service: split.Spec.ServiceRef.Name, SectionName: ref.SectionName, Backends: backends,
-	}
+	return append(out, leftVerdicts(f, run)...)
 }
 
 func allApplied(verdicts []traffic.Verdict) bool {

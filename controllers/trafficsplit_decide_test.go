@@ -52,9 +52,13 @@ func (s splitScene) facts(t *testing.T) splitFacts {
 	if s.settled {
 		f.goodSince = splitNow.Add(-gatewayapi.SettleTime)
 	}
-	route := splitRoute{ref: ref, refusal: s.refusal, contestedBy: s.contested}
+	route := splitRoute{ref: ref, key: splitTarget(split, ref), router: gatewayapi.Router{}, refusal: s.refusal, contestedBy: s.contested}
 	if !s.noRoute {
 		route.live = s.route(t, split, ref)
+		route.seen = traffic.Seen{Target: route.live}
+		for _, on := range gatewayapi.Carried(route.live) {
+			route.carried = &on
+		}
 	}
 	f.routes = []splitRoute{route}
 	return f
@@ -70,7 +74,7 @@ func (s splitScene) route(t *testing.T, split *v1alpha1.TrafficSplit, ref v1alph
 		"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": "checkout", "port": int64(80)}}}},
 	}
 	if s.onRoute {
-		rendered, err := httpRouter.Render(route, traffic.Intent{Splits: []traffic.Split{routeSplit(split, ref, split.Status.Run, s.recorded)}})
+		rendered, err := gatewayapi.HTTPRoute{}.Render(route, traffic.Intent{Splits: []traffic.Split{routeSplit(split, ref, split.Status.Run)}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,8 +30,8 @@ type statusInput struct {
 // splitRefusal is the first thing in the spec that cannot be followed, or nil.
 func splitRefusal(f splitFacts) *splitProblem {
 	if c := f.conflict; c != nil {
-		return &splitProblem{reasonConflicted, fmt.Sprintf("spec.routeRefs: TrafficSplit %q is older and already splits the traffic to Service %q in HTTPRoute %q; remove one of the two, or give them different rules by sectionName",
-			c.Holder, c.Service, c.Route)}
+		return &splitProblem{reasonConflicted, fmt.Sprintf("spec.routeRefs: TrafficSplit %q is older and already splits the traffic to Service %q in %s; remove one of the two, or give them different rules by sectionName",
+			c.Holder, c.Service, quotedTarget(c.Route))}
 	}
 	for i, r := range f.routes {
 		if p := routeRefusal(f, r); p != nil {
@@ -43,28 +43,35 @@ func splitRefusal(f splitFacts) *splitProblem {
 }
 
 func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
-	if r.ref.Kind != "" && r.ref.Kind != httpRouteKind.Kind {
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s %s: only HTTPRoutes are written yet", r.ref.Kind, r.ref.Name)}
-	}
 	if r.live == nil {
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("there is no HTTPRoute %q in this namespace; correct the name or create it", r.ref.Name)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("there is no %s in this namespace; correct the name or create it", r.key.quoted())}
 	}
-	split := routeSplit(f.split, r.ref, f.split.Status.Run, nil)
-	if !gatewayapi.Sends(r.live, split) {
+	split := routeSplit(f.split, r.ref, f.split.Status.Run)
+	if gatewayapi.IsRoute(r.key.kind) && !gatewayapi.Sends(r.live, split) {
 		where := "no rule"
 		if r.ref.SectionName != "" {
 			where = fmt.Sprintf("no rule with the name %q", r.ref.SectionName)
 		}
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of HTTPRoute %q sends to Service %q; name it in backendRefs or correct spec.serviceRef", where, r.ref.Name, split.Service)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of %s sends to Service %q; name it in backendRefs or correct spec.serviceRef", where, r.key.quoted(), split.Service)}
 	}
-	unsupported, ok := errors.AsType[*traffic.UnsupportedError](r.refusal)
+	return problemOf(r.key, r.seen, r.refusal)
+}
+
+// problemOf is a refusal as a condition has it; nil when there is none.
+func problemOf(key targetKey, seen traffic.Seen, err error) *splitProblem {
+	if refused, ok := errors.AsType[*traffic.RefusedError](err); ok {
+		return &splitProblem{string(refused.Reason), fmt.Sprintf("%s: %s", key.quoted(), refused)}
+	}
+	unsupported, ok := errors.AsType[*traffic.UnsupportedError](err)
 	switch {
 	case !ok:
 		return nil
-	case len(r.controllers) == 0:
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("no data plane serves HTTPRoute %q: no Gateway of its parentRefs has a GatewayClass with a controller; correct parentRefs, or create the Gateway", r.ref.Name)}
+	case gatewayapi.IsRoute(key.kind) && len(seen.Controllers) == 0:
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("no data plane serves %s: no Gateway of its parentRefs has a GatewayClass with a controller; correct parentRefs, or create the Gateway", key.quoted())}
+	case gatewayapi.IsRoute(key.kind):
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s: %s; give it a Gateway of a data plane that does", key.quoted(), unsupported)}
 	}
-	return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("HTTPRoute %q: %s; give it a Gateway of a data plane that does", r.ref.Name, unsupported)}
+	return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s: %s", key.quoted(), unsupported)}
 }
 
 func splitStatus(f splitFacts, in statusInput) v1alpha1.TrafficSplitStatus {
@@ -115,25 +122,26 @@ func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
 		if v.State == traffic.True {
 			continue
 		}
-		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("HTTPRoute %s: %s", f.all()[i].ref.Name, v.Message)
+		route := f.all()[i]
+		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("%s: %s", route.key, v.Message)
 		if v.State == traffic.Unknown {
 			c.Status = metav1.ConditionUnknown
 		}
-		if by := f.all()[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
-			c.Reason, c.Message = reasonContested, contestedMessage(f.all()[i].ref.Name, by)
+		if by := route.contestedBy; by != "" && v.Cause == traffic.WrittenOver {
+			c.Reason, c.Message = reasonContested, contestedMessage(route.key, by)
 		}
 		return c
 	}
 	if !in.done || len(in.run.Leaving) > 0 {
-		c.Reason, c.Message = reasonFeathering, "backends are entering or leaving: "+sharesText(in.run.Backends)
+		c.Reason, c.Message = reasonFeathering, "backends or rules are entering or leaving: "+sharesText(in.run.Backends)
 		return c
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, reasonApplied, "every route carries "+sharesText(in.run.Backends)
 	return c
 }
 
-func contestedMessage(route, by string) string {
-	return fmt.Sprintf("HTTPRoute %s: field manager %q writes over the split again and again, so it is put back more and more rarely", route, by)
+func contestedMessage(key targetKey, by string) string {
+	return fmt.Sprintf("%s: field manager %q writes over the split again and again, so it is put back more and more rarely", key, by)
 }
 
 func readyCondition(f splitFacts, in statusInput, applied metav1.Condition) metav1.Condition {
@@ -152,14 +160,17 @@ func readyCondition(f splitFacts, in statusInput, applied metav1.Condition) meta
 func routeStatuses(f splitFacts, in statusInput) []v1alpha1.RouteStatus {
 	out := make([]v1alpha1.RouteStatus, 0, len(f.routes))
 	for i, r := range f.routes {
-		s := v1alpha1.RouteStatus{Kind: fieldOrHTTPRoute(r.ref.Kind), Name: r.ref.Name}
+		s := v1alpha1.RouteStatus{Kind: r.key.kind.Kind, Name: r.key.Name}
+		if r.router != nil {
+			s.DataPlane = r.router.DataPlane()
+		}
 		for _, old := range f.split.Status.Routes {
-			if old.Name == r.ref.Name {
+			if old.Name == s.Name && old.Kind == s.Kind {
 				s.Repairs, s.RepairedFrom = old.Repairs, old.RepairedFrom
 			}
 		}
-		if len(r.controllers) > 0 {
-			s.ControllerName = r.controllers[0]
+		if len(r.seen.Controllers) > 0 {
+			s.ControllerName = r.seen.Controllers[0]
 		}
 		v := in.verdicts[i]
 		s.Applied = metav1.ConditionStatus(v.State.String())
@@ -185,11 +196,4 @@ func sharesText(backends []v1alpha1.WeightedBackend) string {
 		parts = append(parts, fmt.Sprintf("%s %d", b.Name, ptr.Deref(b.Weight, 0)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func fieldOrHTTPRoute(kind string) string {
-	if kind == "" {
-		return httpRouteKind.Kind
-	}
-	return kind
 }

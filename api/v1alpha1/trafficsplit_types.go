@@ -209,12 +209,30 @@ type SplitRun struct {
 	// +kubebuilder:validation:MaxItems=32
 	Backends []WeightedBackend `json:"backends,omitempty"`
 
-	// leaving are routes that the spec names no longer. They carry the Service and the other backends by a feather, until
-	// that is applied.
+	// rules says whether the rules that matches and affinity need take requests: Dormant ones are there and take none, so that
+	// the data plane knows them before the first request depends on them. Absent: there are none.
 	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
+	Rules SplitRules `json:"rules,omitempty"`
+
+	// matches are what the routes are to carry now.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Matches []TrafficMatch `json:"matches,omitempty"`
+
+	// mirror is what the routes are to carry now.
+	// +optional
+	Mirror TrafficMirror `json:"mirror,omitzero"`
+
+	// affinity is what the routes are to carry now.
+	// +optional
+	Affinity SplitAffinity `json:"affinity,omitzero"`
+
+	// leaving are routes that the spec names no longer. They carry the Service and the other backends by a feather, rules that
+	// take no requests and no mirror, until that is applied.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
 	Leaving []LeavingRoute `json:"leaving,omitempty"`
 
 	// appliedAt is when these backends were first seen applied on every route; absent: not yet.
@@ -224,7 +242,13 @@ type SplitRun struct {
 
 // LeavingRoute is a route that a split is being taken off.
 type LeavingRoute struct {
-	// name is the name of the HTTPRoute.
+	// kind is the kind of the route.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// name is the name of the route.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -236,9 +260,60 @@ type LeavingRoute struct {
 	// +kubebuilder:validation:MaxLength=253
 	SectionName string `json:"sectionName,omitempty"`
 
+	// dataPlane is what the route was served by; absent: nothing was found.
+	// +optional
+	DataPlane DataPlane `json:"dataPlane,omitempty"`
+
 	// since is when the split began to leave the route.
 	// +required
 	Since *metav1.MicroTime `json:"since,omitempty"`
+}
+
+// SplitRules says whether the rules that a split adds to a route take requests.
+//
+// +kubebuilder:validation:Enum=Dormant;Active
+type SplitRules string
+
+const (
+	// SplitRulesDormant are rules that are there and take no requests.
+	SplitRulesDormant SplitRules = "Dormant"
+	// SplitRulesActive are rules that take requests.
+	SplitRulesActive SplitRules = "Active"
+)
+
+// SplitAffinity is the record of an affinity: the shares by which users were drawn.
+type SplitAffinity struct {
+	// cookie is what users are known by.
+	// +required
+	Cookie AffinityCookie `json:"cookie,omitzero"`
+
+	// round is part of the cookies' values. It differs from that of any earlier time at which the split had an affinity.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Round string `json:"round,omitempty"`
+
+	// draws are the shares by which users were drawn, the present ones last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Draws []SplitDraw `json:"draws,omitempty"`
+}
+
+// SplitDraw is shares by which users were drawn.
+type SplitDraw struct {
+	// number is the sequence of the record that had these shares first. It is part of the cookies' values.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int64 `json:"number,omitempty"`
+
+	// backends are the shares.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Backends []WeightedBackend `json:"backends,omitempty"`
 }
 
 // RouteStatus is one route of a split.

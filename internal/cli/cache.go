@@ -80,10 +80,15 @@ func slimOwners(route *unstructured.Unstructured) {
 	}
 	for _, entry := range entries {
 		fields, _ := entry.(map[string]any)
-		if _, owns, _ := unstructured.NestedFieldNoCopy(fields, "fieldsV1", "f:spec", "f:rules"); owns {
-			fields["fieldsV1"] = map[string]any{"f:spec": map[string]any{"f:rules": map[string]any{}}}
-		} else {
-			delete(fields, "fieldsV1")
+		owned := map[string]any{}
+		for _, field := range []string{"f:rules", "f:http"} { // a VirtualService has its rules in http
+			if _, owns, _ := unstructured.NestedFieldNoCopy(fields, "fieldsV1", "f:spec", field); owns {
+				owned[field] = map[string]any{}
+			}
+		}
+		delete(fields, "fieldsV1")
+		if len(owned) > 0 {
+			fields["fieldsV1"] = map[string]any{"f:spec": owned}
 		}
 	}
 	_ = unstructured.SetNestedSlice(route.Object, entries, "metadata", "managedFields") // metadata is a map: it was read

@@ -27,6 +27,9 @@ import (
 	"slipway.dev/slipway/controllers"
 	"slipway.dev/slipway/internal/prom"
 	"slipway.dev/slipway/internal/store"
+	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/envoygateway"
+	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
 type operatorOptions struct {
@@ -136,7 +139,7 @@ func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.
 	if err := metrics.Registry.Register(sampler); err != nil {
 		return err
 	}
-	if err := controllers.SetupTraffic(ctx, mgr, controllers.TrafficOptions{Concurrency: o.workers}); err != nil {
+	if err := controllers.SetupTraffic(ctx, mgr, controllers.TrafficOptions{Routers: routers(), Concurrency: o.workers}); err != nil {
 		return err
 	}
 	discover, err := discovery.NewDiscoveryClientForConfig(mgr.GetConfig())
@@ -153,6 +156,11 @@ func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.
 		Metrics: controllers.NewMetrics(metrics.Registry),
 	}
 	return releases.Setup(ctx, mgr, waker, o.workers)
+}
+
+// routers are the data planes that traffic can be sent over.
+func routers() traffic.Registry {
+	return traffic.Registry{gatewayapi.Router{}, envoygateway.Router{}}
 }
 
 func endpointNames(c prom.Config) []string {

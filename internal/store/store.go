@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -84,6 +85,22 @@ func (s *Store) ProjectUnstamped(ctx context.Context, before, after client.Objec
 	}
 	err = s.writer.Patch(ctx, after, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
 	return err == nil, describe("project", after, err)
+}
+
+// Apply makes an object of the operator's own what it is to be, by server-side apply: fields that it had and has no more go.
+// before is the object as it was read, or nil when it is not there yet; then one that somebody made meanwhile is a conflict
+// where it says something else. With before, a change since then is.
+func (s *Store) Apply(ctx context.Context, before, after client.Object) error {
+	options := []client.ApplyOption{client.FieldOwner(v1alpha1.FieldManager)}
+	if before != nil {
+		after.SetResourceVersion(before.GetResourceVersion())
+		options = append(options, client.ForceOwnership)
+	}
+	obj, ok := after.(*unstructured.Unstructured)
+	if !ok {
+		return describe("apply", after, errors.New("only untyped objects are applied"))
+	}
+	return describe("apply", after, s.writer.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), options...))
 }
 
 // Delete deletes exactly the object that was read, and what it owns, in the background. One that is gone is no error.

@@ -40,13 +40,22 @@ func Pinned(cookie Cookie, draws []Draw) *Affinity {
 	for _, b := range positive(now.Backends) {
 		out.Set = append(out.Set, Pin{Backend: b.Name, Value: PinValue(cookie.Round, now.Number, b.Name)})
 	}
-	for _, draw := range slices.Backward(draws) {
+	eldest := max(0, len(draws)-1-maxRedrawn)
+	for i, draw := range slices.Backward(draws) {
 		for _, b := range positive(draw.Backends) {
-			out.know(PinValue(cookie.Round, draw.Number, b.Name), drawnAnew(b.Name, draw.Backends, now.Backends))
+			way := drawnAnew(b.Name, draw.Backends, now.Backends)
+			if i < eldest && len(way) > 1 {
+				way = drawnAnew(b.Name, draws[eldest].Backends, now.Backends)
+			}
+			out.know(PinValue(cookie.Round, draw.Number, b.Name), way)
 		}
 	}
 	return out
 }
+
+// maxRedrawn is of how many earlier draws users are drawn anew exactly. Each takes a rule of the route. Those who have not
+// come back for longer than that go as the last of these.
+const maxRedrawn = 4
 
 // know adds a value to those that go the same way.
 func (a *Affinity) know(value string, backends []Backend) {

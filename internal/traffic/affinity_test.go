@@ -67,3 +67,21 @@ func wayOf(t *testing.T, a *Affinity, value string) []Backend {
 	t.Fatalf("nothing says where users with %q go", value)
 	return nil
 }
+
+// TestPinnedNeedsFewRules draws users by many shares: each rule of a route counts.
+func TestPinnedNeedsFewRules(t *testing.T) {
+	var draws []Draw
+	for n := range int32(30) {
+		draws = append(draws, Draw{int64(n + 1), arms(99-3*n, 1+3*n)})
+	}
+	got := Pinned(Cookie{Name: "c", Round: "r"}, draws)
+	if len(got.Known) > 2+maxRedrawn {
+		t.Errorf("%d rules", len(got.Known))
+	}
+	if way := wayOf(t, got, "r.1.app-canary"); len(way) != 1 || way[0].Name != "app-canary" {
+		t.Errorf("the first canary users go to %v", way)
+	}
+	if way := wayOf(t, got, "r.1.app"); len(way) != 2 {
+		t.Errorf("the first stable users go to %v", way)
+	}
+}

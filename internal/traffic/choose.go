@@ -38,6 +38,9 @@ func (r Registry) Choose(plane v1alpha1.DataPlane, seen func(Router) Seen) (Choi
 	case 1:
 		return found[0], nil
 	case 0:
+		if err := r.lastWord(seen); err != nil {
+			return Choice{}, err
+		}
 		return Choice{}, Refused(UnknownDataPlane, "dataPlane: nothing is seen to serve the target that is known here; set dataPlane to one of %s", r.names())
 	}
 	said := make([]string, 0, len(found))
@@ -46,6 +49,20 @@ func (r Registry) Choose(plane v1alpha1.DataPlane, seen func(Router) Seen) (Choi
 	}
 	slices.Sort(said)
 	return Choice{}, Refused(AmbiguousDataPlane, "dataPlane: the target may be served by %s; set dataPlane to the one that is meant", strings.Join(said, " or "))
+}
+
+// lastWord is what a router that takes such targets says of this one: an unknown data plane is refused by its name.
+func (r Registry) lastWord(seen func(Router) Seen) error {
+	for _, router := range r {
+		s := seen(router)
+		if !router.Takes(KindOf(s.Target)) {
+			continue
+		}
+		if _, err := router.Offers(s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r Registry) named(plane v1alpha1.DataPlane, seen func(Router) Seen) (Choice, error) {

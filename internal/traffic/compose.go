@@ -13,6 +13,29 @@ type Wish struct {
 	Leaving bool
 }
 
+// ComposeRetries decides between policies for the same target, or the same rule of it: the older one holds, of two of the
+// same age the one whose name comes first. It returns what one target is to carry, and by the name of each policy that
+// lost the one that holds.
+func ComposeRetries(retries []Retry) (held []Retry, lost map[string]string) {
+	sorted := slices.Clone(retries)
+	slices.SortFunc(sorted, func(a, b Retry) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name), cmp.Compare(a.SectionName, b.SectionName))
+	})
+	lost = map[string]string{}
+	for _, r := range sorted {
+		at := slices.IndexFunc(held, func(h Retry) bool { return h.SectionName == r.SectionName })
+		if at >= 0 {
+			lost[RetryKey(r)] = held[at].Name
+			continue
+		}
+		held = append(held, r)
+	}
+	return held, lost
+}
+
+// RetryKey names a policy on one target: by its name, and the rule that it is for.
+func RetryKey(r Retry) string { return r.Name + "/" + r.SectionName }
+
 // Composition is who gets what of the wishes in one namespace.
 type Composition struct {
 	// Intents are what each route is to carry, by its name. Every route of every wish has an entry.

@@ -46,6 +46,10 @@ type Split struct {
 	Mirror *Mirror `json:"mirror,omitempty"`
 	// Affinity keeps users on the backend that they got; nil: nobody is kept.
 	Affinity *Affinity `json:"affinity,omitempty"`
+	// Dormant means that the rules that Matches and Affinity need are to be there and to take no request: what a data plane
+	// makes for them is known to it before the first request depends on it, and stays until the last has gone. Where rules
+	// come and go without that, a translator leaves them out.
+	Dormant bool `json:"dormant,omitempty"`
 }
 
 // Pair is the name and the whole value of a header or cookie.

@@ -67,11 +67,16 @@ const (
 // nobody wrote over it. It is the first question of every Applied; it knows nothing of the data plane.
 func Written(r Router, seen Seen, intent Intent) Verdict {
 	carried := r.Carried(seen)
-	if !carries(carried, intent) {
-		return Verdict{State: False, Cause: NotWritten, Message: "the present record is not written yet"}
-	}
-	if Drifted(r, seen) {
-		return Verdict{State: False, Cause: WrittenOver, Message: "somebody else changed what was written"}
+	switch {
+	case !carriesSplits(carried, intent):
+		return Verdict{State: False, Cause: NotWritten, Message: "the route does not carry the present backends yet"}
+	case !carriesRetries(carried, intent):
+		return Verdict{State: False, Cause: NotWritten, Message: "the route does not carry the present policy yet"}
+	case !Drifted(r, seen):
+	case len(intent.Splits) > 0:
+		return Verdict{State: False, Cause: WrittenOver, Message: "somebody else changed the backends of the route"}
+	default:
+		return Verdict{State: False, Cause: WrittenOver, Message: "somebody else changed what was written for the policy"}
 	}
 	return Verdict{State: True, Good: true}
 }
@@ -141,19 +146,17 @@ func asTree(m map[string]string) map[string]any {
 	return out
 }
 
-// carries says whether everything of the intent is among what is carried, by record.
-func carries(carried, intent Intent) bool {
-	for _, s := range intent.Splits {
-		if !slices.ContainsFunc(carried.Splits, func(c Split) bool { return c.UID == s.UID && c.Sequence == s.Sequence }) {
-			return false
-		}
-	}
-	for _, r := range intent.Retries {
-		if !slices.ContainsFunc(carried.Retries, func(c Retry) bool {
+// carriesSplits and carriesRetries say whether everything of the intent is among what is carried, by record.
+func carriesSplits(carried, intent Intent) bool {
+	return !slices.ContainsFunc(intent.Splits, func(s Split) bool {
+		return !slices.ContainsFunc(carried.Splits, func(c Split) bool { return c.UID == s.UID && c.Sequence == s.Sequence })
+	})
+}
+
+func carriesRetries(carried, intent Intent) bool {
+	return !slices.ContainsFunc(intent.Retries, func(r Retry) bool {
+		return !slices.ContainsFunc(carried.Retries, func(c Retry) bool {
 			return c.UID == r.UID && c.Generation == r.Generation && c.SectionName == r.SectionName
-		}) {
-			return false
-		}
-	}
-	return true
+		})
+	})
 }

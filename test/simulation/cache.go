@@ -70,9 +70,9 @@ func indexed(object client.Object, o client.ListOptions) bool {
 func indexValues(object client.Object, field string) []string {
 	var out []string
 	switch field {
-	case "slipway.dev/split-route":
+	case "slipway.dev/split-target":
 		for _, ref := range object.(*v1alpha1.TrafficSplit).Spec.RouteRefs {
-			out = append(out, ref.Name)
+			out = append(out, "HTTPRoute "+ref.Name)
 		}
 	case "slipway.dev/slice-service":
 		out = append(out, object.GetLabels()["kubernetes.io/service-name"])

@@ -12,9 +12,6 @@ import (
 	"slipway.dev/slipway/internal/traffic"
 )
 
-// EnvoyGateway is the controllerName of Envoy Gateway.
-const EnvoyGateway = "gateway.envoyproxy.io/gatewayclass-controller"
-
 // ClassFacts is what serves a route, by what its parents' classes say.
 type ClassFacts struct {
 	Parents []ParentFacts
@@ -28,6 +25,8 @@ type ParentFacts struct {
 	Parent string
 	// Controller is the controllerName of the data plane; empty when the parent or its class does not exist.
 	Controller string
+	// Features are the supportedFeatures of its GatewayClass; nil: it says nothing.
+	Features []string
 	// MergeBackends is set when Envoy Gateway makes one cluster of each backend; the selector says of which, nil of all.
 	MergeBackends bool
 	Selector      *metav1.LabelSelector
@@ -43,6 +42,22 @@ func (f ClassFacts) Controllers() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Features are what all parents' GatewayClasses list, sorted; nil when one of them lists nothing.
+func (f ClassFacts) Features() []string {
+	var out []string
+	for i, p := range f.Parents {
+		if p.Features == nil {
+			return nil
+		}
+		if i == 0 {
+			out = slices.Clone(p.Features)
+		}
+		out = slices.DeleteFunc(out, func(name string) bool { return !slices.Contains(p.Features, name) })
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Arms says in which Envoy clusters the traffic of each backend of a split is counted.
