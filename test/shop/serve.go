@@ -87,6 +87,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	if asked.code != 0 {
 		result, code = "failed", asked.code
 	}
+	if asked.reset {
+		result = "failed"
+	}
 	s.requests.WithLabelValues(result).Inc()
 	if asked.reset {
 		panic(http.ErrAbortHandler)
