@@ -48,24 +48,28 @@ vuln: ## look the dependencies up in the Go vulnerability database (needs the ne
 
 ##: Tests
 
-.PHONY: test test-unit test-integration test-e2e bench-e2e fuzz bench
-test: ## everything that must pass: verify, unit, lint, integration, e2e
+.PHONY: test test-unit test-integration test-e2e bench-e2e bench-scale fuzz bench
+test: ## everything that must pass: verify, unit, simulation, lint, integration, e2e
 	@hack/step-all.sh
 
 test-unit: ## tests that need nothing but Go
 	go test -shuffle=on $$(go list ./... | grep -v /integration)
-	cd test && go test -shuffle=on $$(go list ./... | grep -v /e2e)
+	cd test && go test -shuffle=on $$(go list ./... | grep -v -e /e2e -e /simulation)
 
 test-integration: ## tests against a real API server and etcd
 	assets=$$(hack/step-assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -timeout 20m -p 1 $$(go list ./... | grep /integration)
 
 test-e2e: rig-up rig-image ## tests on the rig's cluster, with the operator deployed; SCENARIO=name runs one
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
-	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(if $(SCENARIO),^TestScenarios$$/^$(SCENARIO)$$)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
+	cd test && CGO_ENABLED=0 go test -count=1 -timeout $(E2E_TIMEOUT) -run '$(if $(SCENARIO),^TestScenarios$$/^($(SCENARIO))$$)' -v -exec '$(RIG_TOOL) exec' ./e2e/...
 
 bench-e2e: rig-up rig-image ## measure on the rig's cluster: detection, harm to users, failed requests by switching
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"
 	cd test && CGO_ENABLED=0 go test -count=1 -timeout 90m -run '^$$' -bench . -benchtime 1x -v -exec '$(RIG_TOOL) exec' ./e2e/...
+
+bench-scale: ## measure the operator with 1,000 releases and 200 of them active, against limits (about ten minutes)
+	assets=$$(hack/step-assets.sh) && mkdir -p $(RIG) && KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 40m -v ./internal/integration/scale \
+		-idle 1000 -few 20 -active 200 -window 1m -report $(RIG)/scale.txt
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/step-fuzz.sh $(FUZZTIME)

@@ -34,10 +34,26 @@ func (r *CanaryReconciler) check(ctx context.Context, w *world) error {
 	if err := r.findSources(ctx, w); err != nil {
 		return err
 	}
-	if w.run.Stage != release.Checking {
-		return nil
+	switch w.run.Stage {
+	case release.Idle:
+		// Whoever sets a release up hears at once what would stand against the first change.
+		return r.preflight(ctx, w)
+	case release.Checking:
+		for _, why := range r.Judge.impossible(w) {
+			w.refuse(v1alpha1.ReasonMetricNotMeasurable, "spec.analysis.metrics: "+why)
+		}
+		if err := r.preflight(ctx, w); err != nil {
+			return err
+		}
+		if err := r.tryTwin(ctx, w); err != nil {
+			return err
+		}
+		return r.findUncovered(ctx, w)
+	case release.LettingThrough, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
+		release.PromotionEntering, release.PromotionRolling, release.PromotionFinishing, release.RollingBack,
+		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
-	return r.preflight(ctx, w)
+	return nil
 }
 
 // contest refuses a release of a Deployment that an older one releases already.
@@ -50,7 +66,7 @@ func (r *CanaryReconciler) contest(ctx context.Context, w *world) error {
 	for i := range list.Items {
 		if other := &list.Items[i]; other.UID != w.cr.UID && olderRelease(other, w.cr) {
 			w.contested = true
-			w.refuse(v1alpha1.ReasonTargetConflict, fmt.Sprintf("spec.targetRef: CanaryRelease %q is older and already releases Deployment %q; delete one of the two",
+			w.refuse(v1alpha1.ReasonTargetConflict, fmt.Sprintf("spec.targetRef: CanaryRelease %q is older and already releases Deployment %q; delete one of the two or name another Deployment",
 				other.Name, w.cr.Spec.TargetRef.Name))
 			return nil
 		}
@@ -65,11 +81,8 @@ func olderRelease(a, b *v1alpha1.CanaryRelease) bool {
 	return a.Name < b.Name
 }
 
-// preflight looks at what the canary would meet in the namespace. It is read live: only a release that begins needs it.
+// preflight looks at what the canary would meet in the namespace. Claims are read live: few templates name any.
 func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
-	if refusal := r.Judge.refusal(w); refusal != "" {
-		w.refuse(release.Refused, "the API server refuses the canary: "+refusal)
-	}
 	in := workload.PreflightFacts{
 		Release: w.cr, Deployment: w.target, Service: w.service, Held: w.target.Spec.Template, Stable: w.target.Spec.Template,
 	}
@@ -80,14 +93,32 @@ func (r *CanaryReconciler) preflight(ctx context.Context, w *world) error {
 	if err := r.listHere(ctx, w, r.Client, services, deployments); err != nil {
 		return err
 	}
-	if err := r.listHere(ctx, w, r.Live, claims); err != nil {
-		return err
+	if workload.MountsClaims(in.Held) {
+		if err := r.listHere(ctx, w, r.Live, claims); err != nil {
+			return err
+		}
 	}
 	in.Services, in.Deployments, in.Claims = services.Items, deployments.Items, claims.Items
 	for _, refusal := range workload.Preflight(in) {
 		w.refuse(release.Reason(refusal.Reason), refusal.Message)
 	}
-	return r.findUncovered(ctx, w)
+	return nil
+}
+
+// tryTwin asks the API server whether it would take the canary as its first step makes it: a quota, a policy or a webhook
+// may stand against it. Nothing has been written yet.
+func (r *CanaryReconciler) tryTwin(ctx context.Context, w *world) error {
+	if w.run.Checked || len(w.refusals) > 0 || w.twin != nil || len(w.plan.Steps) == 0 {
+		return nil
+	}
+	first := release.Want{Twin: true, TwinPercent: w.plan.Steps[0].WeightPercent}
+	err := r.Store.Try(ctx, workload.Twin(w.cr, w.target, w.target.Spec.Template, w.label, w.wantedTwinPods(first)))
+	if why, refused := refusedByServer(err); refused {
+		w.refuse(release.Refused, fmt.Sprintf("spec.template of Deployment %q: the API server does not take it as canary %q: %s; correct the template, or what stands against it",
+			w.target.Name, w.twinName(), why))
+		return nil
+	}
+	return err
 }
 
 func (r *CanaryReconciler) findUncovered(ctx context.Context, w *world) error {

@@ -26,7 +26,7 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=list
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list
@@ -80,19 +80,7 @@ func (r *CanaryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return quiet(err)
 	}
 	r.tell(ctx, w, d)
-	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain())}, nil
-}
-
-// refusalPause is how often a release that was refused is looked at again: not everything that it may be refused for is
-// watched, such as routes, what serves them, and admission policies.
-const refusalPause = 30 * time.Second
-
-// lookAgain is when what was refused may have been put right without an event.
-func (w *world) lookAgain() time.Duration {
-	if len(w.refusals) == 0 {
-		return 0
-	}
-	return refusalPause
+	return ctrl.Result{RequeueAfter: soonest(soonest(d.Wake, later), w.lookAgain(r.Now()))}, nil
 }
 
 // claim puts the finalizer on an object that has none, before anything is done for it. An object that is being deleted
@@ -129,8 +117,9 @@ const conflictPause = 20 * time.Millisecond
 // tell says what changed: in the log, as an event, in metrics.
 func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decision) {
 	r.Metrics.Observe(w, d)
-	harm, health, lastLook := r.Judge.progress(w)
-	r.Metrics.Evidence(w.key(), harm, health)
+	last, lastLook := r.Judge.progress(w)
+	r.Metrics.Evidence(w.key(), last)
+	r.advise(w)
 	if d.Next.Stage == w.run.Stage && d.Next.Step == w.run.Step {
 		return
 	}
@@ -141,6 +130,16 @@ func (r *CanaryReconciler) tell(ctx context.Context, w *world, d release.Decisio
 		"to", stageName(d.Next.Stage), "step", d.Next.Step+1, "revision", d.Next.Revision, "reason", d.Reason, "detail", d.Detail)
 	r.Events.Eventf(w.cr, orNone(w.target), eventType(d), string(d.Reason), stageName(d.Next.Stage), "%s", d.Detail)
 }
+
+// advise tells what the user should know of how the release is judged, once for each kind of advice.
+func (r *CanaryReconciler) advise(w *world) {
+	for _, one := range r.Judge.untold(w) {
+		r.Events.Eventf(w.cr, orNone(w.target), corev1.EventTypeWarning, one.reason, "Advise", "%s", cut(one.text, longestNote))
+	}
+}
+
+// longestNote is what the events API takes, in bytes.
+const longestNote = 1024
 
 func eventType(d release.Decision) string {
 	if d.Next.Outcome == release.Rejected {

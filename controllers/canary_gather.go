@@ -13,20 +13,21 @@ import (
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/analysis"
-	"slipway.dev/slipway/internal/judge"
+	"slipway.dev/slipway/internal/hearing"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/workload"
 )
 
 // world is everything that was read for one look at one release.
 type world struct {
-	cr     *v1alpha1.CanaryRelease
-	plan   release.Plan
-	policy judge.Policy
-	run    release.Run
+	cr    *v1alpha1.CanaryRelease
+	plan  release.Plan
+	terms hearing.Terms
+	run   release.Run
 	// target is nil when there is no such Deployment; so with the others.
-	target      *appsv1.Deployment
-	service     *corev1.Service
+	target  *appsv1.Deployment
+	service *corev1.Service
+	// replicaSets are those of the target and of the twin.
 	replicaSets []appsv1.ReplicaSet
 	revisions   []appsv1.ControllerRevision
 	twin        *appsv1.Deployment
@@ -34,9 +35,13 @@ type world struct {
 	holdService *corev1.Service
 	split       *v1alpha1.TrafficSplit
 	pods        []corev1.Pod
+	// stablePods are the Deployment's pods, read only when stable has none that is available.
+	stablePods []corev1.Pod
 	// stable is the ReplicaSet that serves stable, or nil; serving is the one that would be if the present were adopted.
 	stable  *appsv1.ReplicaSet
 	serving *appsv1.ReplicaSet
+	// templateIsOurs says that the operator owns fields of the Deployment's template; known only where it has written it.
+	templateIsOurs bool
 	// label tells the twin's pods from stable's.
 	label    string
 	twinSays workload.TwinFacts
@@ -44,6 +49,8 @@ type world struct {
 	sources  sources
 	// contested says that the Deployment is another release's.
 	contested bool
+	// refusal is what the API server said against the canary, if it did; refusalSaid what of it was known before this look.
+	refusal, refusalSaid string
 	// uncovered are objects that cover stable's pods and not the canary's, as far as knowsUncovered.
 	uncovered      []string
 	knowsUncovered bool
@@ -56,13 +63,21 @@ func (r *CanaryReconciler) gather(ctx context.Context, cr *v1alpha1.CanaryReleas
 	if w.plan, err = planOf(cr); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
-	if w.policy, err = analysis.Policy(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
+	if w.terms, err = analysis.Terms(cr.Spec.Analysis, len(cr.Spec.Steps)); err != nil {
 		w.refuse(release.Refused, "spec."+err.Error())
 	}
 	if err := r.readObjects(ctx, w); err != nil {
 		return nil, err
 	}
 	w.identify()
+	w.refusal = r.Judge.refusal(w)
+	w.refusalSaid = w.refusal
+	if err := r.readOwners(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.readStablePods(ctx, w); err != nil {
+		return nil, err
+	}
 	return w, r.check(ctx, w)
 }
 
@@ -103,11 +118,13 @@ func (r *CanaryReconciler) readObjects(ctx context.Context, w *world) error {
 }
 
 func (r *CanaryReconciler) readLists(ctx context.Context, w *world) error {
-	sets := &appsv1.ReplicaSetList{}
-	if err := r.Client.List(ctx, sets, client.InNamespace(w.cr.Namespace)); err != nil {
-		return wrap("list ReplicaSets", err)
+	for _, deployment := range []string{w.cr.Spec.TargetRef.Name, w.twinName()} {
+		sets := &appsv1.ReplicaSetList{}
+		if err := r.Client.List(ctx, sets, client.InNamespace(w.cr.Namespace), client.MatchingFields{byDeployment: deployment}); err != nil {
+			return wrap("list ReplicaSets", err)
+		}
+		w.replicaSets = append(w.replicaSets, sets.Items...)
 	}
-	w.replicaSets = sets.Items
 	revisions := &appsv1.ControllerRevisionList{}
 	err := r.Client.List(ctx, revisions, client.InNamespace(w.cr.Namespace), client.MatchingLabels{v1alpha1.ReleaseLabel: w.cr.Name})
 	if err != nil {
@@ -131,6 +148,29 @@ func read[T client.Object](ctx context.Context, c client.Reader, namespace, name
 		return none, nil
 	}
 	return into, wrap("read "+name, err)
+}
+
+func (r *CanaryReconciler) readStablePods(ctx context.Context, w *world) error {
+	if w.target == nil || !stableBroken(w.target, w.stable) || w.target.Spec.Selector == nil {
+		return nil
+	}
+	pods := &corev1.PodList{}
+	err := r.Client.List(ctx, pods, client.InNamespace(w.cr.Namespace), client.MatchingLabels(w.target.Spec.Selector.MatchLabels))
+	w.stablePods = pods.Items
+	return wrap("list Pods", err)
+}
+
+// readOwners reads live who owns the template, in the stages that write it: what a cache keeps of that is nobody's promise.
+func (r *CanaryReconciler) readOwners(ctx context.Context, w *world) error {
+	writes := w.run.Want.Target == release.PutBack || w.run.Want.Target == release.Rehold
+	if w.target == nil || !writes {
+		return nil
+	}
+	live, err := read(ctx, r.Live, w.target.Namespace, w.target.Name, &appsv1.Deployment{})
+	if err == nil && live != nil {
+		w.templateIsOurs = workload.OperatorOwnsTemplate(live)
+	}
+	return err
 }
 
 // identify finds out which ReplicaSet is which.

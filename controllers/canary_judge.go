@@ -1,27 +1,23 @@
 package controllers
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/api/v1alpha1"
 	"slipway.dev/slipway/internal/analysis"
+	"slipway.dev/slipway/internal/hearing"
 	"slipway.dev/slipway/internal/judge"
 	"slipway.dev/slipway/internal/prom"
 	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/telemetry"
 )
-
-// historyBefore is how much of stable's past is read when a release begins.
-const historyBefore = 5 * time.Minute
 
 // Sampler reads Prometheus for the releases that run. Its answers never wait for the network.
 type Sampler interface {
@@ -34,49 +30,44 @@ type Sampler interface {
 type Bench struct {
 	sampler Sampler
 	mu      sync.Mutex
-	cases   map[types.NamespacedName]*hearing
+	cases   map[types.NamespacedName]*seat
 }
 
 // NewBench returns a Bench that hears what the sampler reads.
 func NewBench(s Sampler) *Bench {
-	return &Bench{sampler: s, cases: map[types.NamespacedName]*hearing{}}
+	return &Bench{sampler: s, cases: map[types.NamespacedName]*seat{}}
 }
 
-// hearing is the evidence of one release.
-type hearing struct {
+// seat is a release that is heard: its evidence, and what is known of how it is measured.
+type seat struct {
 	// of identifies the release that the evidence is of; another one starts with none.
-	of       string
-	state    *judge.State
-	lastLook time.Time
-	// step is the step that the last look was of. Evidence of it says nothing about another.
-	step int
+	of string
+	*hearing.Hearing
 	// after is where the sampler begins: the last look on record when the hearing began.
 	after   time.Time
-	last    judge.Assessment
+	last    hearing.Assessment
 	judged  bool
 	problem string
 	noData  bool
+	// notes are what the sampler says of how metrics are counted.
+	notes []string
 	// writtenAt is when status was last written with the evidence in it.
 	writtenAt time.Time
-	// refusal is why the API server would not have the twin.
+	// refusal is why the API server would not have the canary; see refused.
 	refusal string
-}
-
-// evidence is how a hearing is kept in status.
-type evidence struct {
-	Of       string    `json:"of"`
-	LastLook time.Time `json:"lastLook,omitzero"`
-	Step     int       `json:"step,omitempty"`
-	State    string    `json:"state"`
+	// told are the kinds of advice that people were told by an event.
+	told map[string]bool
+	// half is the look of stable that waits for another to be compared with, in mode AA.
+	half *telemetry.Look
 }
 
 // hearsEvidence says that the metrics of a release in this stage are looked at.
 func hearsEvidence(s release.Stage) bool {
 	switch s {
 	case release.Checking, release.Preparing, release.Shifting, release.Judging, release.PromotionPreparing,
-		release.PromotionEntering, release.PromotionRolling:
+		release.PromotionEntering, release.PromotionRolling, release.PromotionFinishing:
 		return true
-	case release.Idle, release.LettingThrough, release.PromotionFinishing, release.RollingBack, release.RolledBack,
+	case release.Idle, release.LettingThrough, release.RollingBack, release.RolledBack,
 		release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
 	return false
@@ -94,79 +85,92 @@ func (b *Bench) forget(key types.NamespacedName) {
 	delete(b.cases, key)
 }
 
-// hearing of a release: the one in memory, else the one on record, else a new one.
-func (b *Bench) hearing(w *world) *hearing {
+// seat of a release: the one in memory, else the one on record, else a new one.
+func (b *Bench) seat(w *world) *seat {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h, ok := b.cases[w.key()]
-	of := identity(w.run)
-	if ok && h.of == of {
-		return h
+	s, ok := b.cases[w.key()]
+	of := w.heardAs()
+	if ok && s.of == of {
+		return s
 	}
-	h = recorded(w, of)
-	b.cases[w.key()] = h
-	return h
+	heard, found := hearing.Read(w.terms, of, w.cr.Status.Run.Evidence)
+	s = &seat{of: of, Hearing: heard}
+	if found {
+		s.after = heard.LastLook()
+	}
+	b.cases[w.key()] = s
+	return s
 }
 
-// recorded reads the evidence from status. What cannot be read, or is of another release, is no evidence.
-func recorded(w *world, of string) *hearing {
-	h := &hearing{of: of, state: judge.NewState(w.policy), step: -1}
-	if w.cr.Status.Run.Evidence == "" {
-		return h
+// heardAs identifies what is heard: the release that runs, or stable by itself.
+func (w *world) heardAs() string {
+	if w.calibrates() {
+		return "AA " + w.run.Stable.UID + "@" + strconv.FormatInt(w.cr.Generation, 10)
 	}
-	var e evidence
-	if json.Unmarshal([]byte(w.cr.Status.Run.Evidence), &e) != nil || e.Of != of {
-		return h
-	}
-	state := judge.NewState(w.policy)
-	if state.UnmarshalText([]byte(e.State)) == nil {
-		h.state, h.lastLook, h.after, h.step = state, e.LastLook, e.LastLook, e.Step
-	}
-	return h
+	return identity(w.run)
 }
+
+// heard says that the metrics of the release are looked at now.
+func (w *world) heard() bool { return hearsEvidence(w.run.Stage) || w.calibrates() }
 
 // follow has the sampler look at the release while it runs, and only then.
 func (b *Bench) follow(w *world) {
-	if !hearsEvidence(w.run.Stage) || len(w.sources.metrics) == 0 {
+	if !w.heard() || len(w.sources.metrics) == 0 {
 		b.sampler.Forget(w.key())
 		return
 	}
-	h := b.hearing(w)
 	b.sampler.Watch(w.key(), prom.Watch{
-		Endpoint: w.sources.endpoint, Every: w.sources.every, History: historyBefore, After: h.after, Metrics: w.sources.metrics,
+		Endpoint: w.sources.endpoint, Every: w.sources.every, History: historyBefore(w.terms), After: b.seat(w).after, Metrics: w.sources.metrics,
 	})
+}
+
+// historyBefore is how much of stable's past is read when a release begins: an hour where the length of a gauge's blocks
+// follows from it.
+func historyBefore(t hearing.Terms) time.Duration {
+	if slices.ContainsFunc(t.Measures, func(m hearing.Measure) bool { return m.Kind == hearing.Gauge }) {
+		return time.Hour
+	}
+	return 5 * time.Minute
 }
 
 // verdict hears what came in since the last look and says what it amounts to.
 func (b *Bench) verdict(w *world) release.Verdict {
+	if w.calibrates() {
+		b.calibrate(w)
+		return release.Verdict{}
+	}
 	if !hearsEvidence(w.run.Stage) {
 		return release.Verdict{}
 	}
-	h := b.hearing(w)
+	s := b.seat(w)
 	report := b.sampler.Take(w.key())
+	s.problem, s.noData, s.notes = report.Problem, report.NoData, report.Notes
 	for _, look := range report.Looks {
-		h.hear(w, look)
+		s.hear(w, look)
 	}
-	h.problem, h.noData = report.Problem, report.NoData
-	h.last, h.judged = h.state.Assess(w.policy, nextShareOf(w.plan, max(h.step, 0))), true
-	return h.verdict(w)
+	if s.problem == "" {
+		s.problem = strings.Join(s.Unplaced(w.terms), "; ")
+	}
+	s.last, s.judged = s.Assess(w.terms, nextShareOf(w.plan, max(s.Step(), 0)), w.run.AppliedAt), true
+	return s.verdict(w)
 }
 
 // hear adds one interval. A look that the judge refuses as nonsense is left out: it is no evidence.
-func (h *hearing) hear(w *world, look telemetry.Look) {
-	if !look.To.After(h.lastLook) {
-		return
-	}
-	h.lastLook, h.step = look.To, servedStep(w.run)
-	settling := settles(w.run, look)
-	err := h.state.Observe(w.policy, judge.Look{
-		From: look.From, To: look.To, Step: max(h.step, 0), NextShare: nextShareOf(w.plan, max(h.step, 0)),
-		WantedShare: wantedShare(w, settling), Settling: settling, History: h.step < 0,
-		Metrics: countsOf(look, warming(w, look)),
+func (s *seat) hear(w *world, look telemetry.Look) {
+	step, settling := servedStep(w.run), settles(w.run, look)
+	err := s.Hear(w.terms, look, hearing.Circumstances{
+		Step: step, NextShare: nextShareOf(w.plan, max(step, 0)), WantedShare: wantedShare(w),
+		Settling: settling, Warming: warming(w, look), Promoting: promoting(w.run.Stage),
 	})
 	if err != nil {
-		h.problem = err.Error()
+		s.problem = err.Error()
 	}
+}
+
+// promoting says that stable's pods are new, some or all, so that what stable serves is no comparison any more.
+func promoting(stage release.Stage) bool {
+	return stage == release.PromotionRolling || stage == release.PromotionFinishing
 }
 
 // servedStep is the step whose share the canary has, or is being given: while pods are made ready for a step, that is the
@@ -175,9 +179,10 @@ func servedStep(run release.Run) int {
 	switch run.Stage {
 	case release.Preparing:
 		return run.Step - 1
-	case release.Shifting, release.Judging, release.PromotionPreparing, release.PromotionEntering, release.PromotionRolling:
+	case release.Shifting, release.Judging, release.PromotionPreparing, release.PromotionEntering, release.PromotionRolling,
+		release.PromotionFinishing:
 		return run.Step
-	case release.Idle, release.LettingThrough, release.Checking, release.PromotionFinishing, release.RollingBack,
+	case release.Idle, release.LettingThrough, release.Checking, release.RollingBack,
 		release.RolledBack, release.Evacuating, release.PuttingBack, release.Returning, release.Reholding, release.Deleting:
 	}
 	return -1
@@ -185,54 +190,27 @@ func servedStep(run release.Run) int {
 
 // settles says that a change of the share lands in this interval, or that it mixes two shares.
 func settles(run release.Run, look telemetry.Look) bool {
+	if run.Stage == release.PromotionFinishing {
+		return look.To.After(run.Since)
+	}
 	return run.Stage == release.Shifting || (run.Stage != release.Preparing && look.From.Before(run.AppliedAt))
 }
 
 // wantedShare is what the canary's part of the traffic should be, once it has settled.
-func wantedShare(w *world, settling bool) float64 {
-	if settling {
-		return 0
-	}
+func wantedShare(w *world) float64 {
 	return float64(w.run.Want.Shares.Canary) / float64(release.Million)
 }
 
 // warming says that canary pods are so new that a cold cache is forgiven in this interval.
 func warming(w *world, look telemetry.Look) bool {
-	return look.From.Before(w.twinSays.LatestReady.Add(w.policy.Warmup))
-}
-
-func countsOf(look telemetry.Look, warming bool) []judge.Counts {
-	out := make([]judge.Counts, len(look.Metrics))
-	for i, m := range look.Metrics {
-		out[i] = judge.Counts{Canary: podCounts(m.Canary, warming), Stable: podCounts(m.Stable, false), PodsUnknown: m.PodsUnknown}
-		if m.PodsUnknown {
-			// A proxy tells about both arms in each scrape: an arm that is not listed had no requests.
-			out[i].Canary, out[i].Stable = orZero(out[i].Canary, warming), orZero(out[i].Stable, false)
-		}
-	}
-	return out
-}
-
-func orZero(pods []judge.PodCount, warming bool) []judge.PodCount {
-	if len(pods) > 0 {
-		return pods
-	}
-	return []judge.PodCount{{Warming: warming}}
-}
-
-func podCounts(pods []telemetry.PodCount, warming bool) []judge.PodCount {
-	out := make([]judge.PodCount, len(pods))
-	for i, p := range pods {
-		out[i] = judge.PodCount{Pod: p.Pod, Requests: p.Requests, Bad: p.Bad, Warming: warming}
-	}
-	return out
+	return look.From.Before(w.twinSays.LatestReady.Add(w.terms.Policy.Warmup))
 }
 
 // verdict translates the assessment. What is not known leads nowhere.
-func (h *hearing) verdict(w *world) release.Verdict {
-	v := release.Verdict{Step: h.step, NoData: h.noData, NoHarm: h.last.HarmEvidence < 1, Detail: h.last.Detail}
-	v.Reason = release.Reason(h.last.Reason)
-	switch h.last.Verdict {
+func (s *seat) verdict(w *world) release.Verdict {
+	v := release.Verdict{Step: s.Step(), NoData: s.noData, NoHarm: s.last.HarmEvidence < 1, Detail: s.last.Detail, BadPod: s.last.BadPod}
+	v.Reason = release.Reason(s.last.Reason)
+	switch s.last.Verdict {
 	case judge.Rollback:
 		v.Kind = release.Rollback
 		return v
@@ -241,38 +219,38 @@ func (h *hearing) verdict(w *world) release.Verdict {
 	case judge.Hold:
 	}
 	switch {
-	case h.problem != "":
-		return h.unmeasured(w, h.problem)
-	case h.noData:
-		return h.unmeasured(w, "three scrapes in a row are missing; the release holds")
-	case v.Kind == release.NoVerdict && h.last.Reason == judge.NotEnoughTraffic:
-		v.Reason = h.trafficReason(w)
+	case s.problem != "":
+		return s.unmeasured(w, s.problem)
+	case s.noData:
+		return s.unmeasured(w, "three scrapes in a row are missing; the release holds")
+	case v.Kind == release.NoVerdict && s.last.Reason == judge.NotEnoughTraffic:
+		v.Reason = s.trafficReason(w)
 	}
 	return v
 }
 
 // unmeasured is about now, whichever step the last look was of. Only scrapes that stay away are no data as onNoData means
 // it.
-func (h *hearing) unmeasured(w *world, why string) release.Verdict {
-	return release.Verdict{Step: w.run.Step, Reason: release.NoData, Detail: why, NoData: h.noData}
+func (s *seat) unmeasured(w *world, why string) release.Verdict {
+	return release.Verdict{Step: w.run.Step, Reason: release.NoData, Detail: why, NoData: s.noData}
 }
 
 // trafficReason tells a step that is on its way from one that cannot get there: with no requests at all, or with so few
 // that the evidence would come after maxDuration. It goes by the time of the samples.
-func (h *hearing) trafficReason(w *world) release.Reason {
-	seen := h.lastLook.Sub(w.run.AppliedAt)
+func (s *seat) trafficReason(w *world) release.Reason {
+	seen := s.LastLook().Sub(w.run.AppliedAt)
 	if w.run.Stage != release.Judging || seen < trafficGrace {
 		return release.JudgingStep
 	}
-	if h.last.CanaryRequests == 0 {
+	if s.last.CanaryRequests == 0 {
 		return v1alpha1.ReasonNoTraffic
 	}
-	if h.lastLook.Before(w.twinSays.LatestReady.Add(w.policy.Warmup + trafficGrace)) {
+	if s.LastLook().Before(w.twinSays.LatestReady.Add(w.terms.Policy.Warmup + trafficGrace)) {
 		return release.JudgingStep // warm-up proves no health, however much of it there is
 	}
-	needed := time.Duration(h.last.CanaryRequestsNeeded / h.last.CanaryRequests * float64(seen))
-	left := w.plan.MaxDuration - h.lastLook.Sub(w.run.LookingSince)
-	if w.plan.MaxDuration > 0 && (math.IsInf(h.last.CanaryRequestsNeeded, 1) || needed > left) {
+	needed := time.Duration(s.last.CanaryRequestsNeeded / s.last.CanaryRequests * float64(seen))
+	left := w.plan.MaxDuration - s.LastLook().Sub(w.run.LookingSince)
+	if w.plan.MaxDuration > 0 && (math.IsInf(s.last.CanaryRequestsNeeded, 1) || needed > left) {
 		return release.NotEnoughTraffic
 	}
 	return release.JudgingStep
@@ -281,86 +259,18 @@ func (h *hearing) trafficReason(w *world) release.Reason {
 // trafficGrace is how long a step is given before it is said that its traffic will not do.
 const trafficGrace = 30 * time.Second
 
-// written is the evidence as status keeps it; empty when no release runs.
-func (b *Bench) written(w *world, next release.Run) (string, error) {
-	if !hearsEvidence(next.Stage) || !hearsEvidence(w.run.Stage) {
-		return "", nil
-	}
-	h := b.hearing(w)
-	text, err := h.state.MarshalText()
-	if err != nil {
-		return "", wrap("write evidence", err)
-	}
-	out, err := json.Marshal(evidence{Of: h.of, LastLook: h.lastLook, Step: h.step, State: string(text)})
-	return string(out), err
-}
-
-// shown is the evidence for people. After the end of a release it stays as it was at the end.
-func (b *Bench) shown(w *world, next release.Run) (string, []v1alpha1.MetricStatus) {
-	if next.Stage == release.Checking || next.Stage == release.Idle && next.Cause != release.Promoted {
-		return "", nil
-	}
-	if !hearsEvidence(w.run.Stage) {
-		return w.cr.Status.Evidence, w.cr.Status.Metrics
-	}
-	h := b.hearing(w)
-	if !h.judged {
-		return "", nil
-	}
-	var metrics []v1alpha1.MetricStatus
-	for _, m := range h.last.Metrics {
-		metrics = append(metrics, v1alpha1.MetricStatus{Name: m.Name, Message: m.Detail})
-	}
-	return fmt.Sprintf("harm %.0f%%, health %.0f%%", 100*h.last.HarmProgress, 100*h.last.PromoteProgress), metrics
-}
-
-// progress is how far harm and health are proven, from 0 to 1, and the end of the last look.
-func (b *Bench) progress(w *world) (harm, health float64, lastLook time.Time) {
-	if !hearsEvidence(w.run.Stage) {
-		return 0, 0, time.Time{}
-	}
-	h := b.hearing(w)
-	return h.last.HarmProgress, h.last.PromoteProgress, h.lastLook
-}
-
 // progressDue is how long status may wait when nothing but progress has changed.
 func (b *Bench) progressDue(w *world, now time.Time) time.Duration {
-	if !hearsEvidence(w.run.Stage) {
+	if !w.heard() {
 		return 0
 	}
-	return progressEvery - now.Sub(b.hearing(w).writtenAt)
+	return progressEvery - now.Sub(b.seat(w).writtenAt)
 }
 
 func (b *Bench) progressWritten(w *world, now time.Time) {
-	if hearsEvidence(w.run.Stage) {
-		b.hearing(w).writtenAt = now
+	if w.heard() {
+		b.seat(w).writtenAt = now
 	}
-}
-
-// refused keeps what the API server says against the twin itself, so that the next look can say it. Such an answer is
-// the user's to act on, and no reason to try again at once.
-func (b *Bench) refused(w *world, err error) error {
-	if err == nil {
-		if hearsEvidence(w.run.Stage) {
-			b.hearing(w).refusal = ""
-		}
-		return nil
-	}
-	if !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
-		return err
-	}
-	if hearsEvidence(w.run.Stage) {
-		b.hearing(w).refusal = err.Error()
-	}
-	return nil
-}
-
-// refusal is what the API server said against the twin, if it did.
-func (b *Bench) refusal(w *world) string {
-	if !hearsEvidence(w.run.Stage) {
-		return ""
-	}
-	return b.hearing(w).refusal
 }
 
 func joined(names []string) string {

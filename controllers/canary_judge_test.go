@@ -67,6 +67,7 @@ func TestEvidenceIsOfTheStepWhoseShareTheCanaryHas(t *testing.T) {
 		"step 2 is judged":                                         {release.Judging, 1, 1},
 		"what is checked before a release begins is history":       {release.Checking, 0, -1},
 		"the last step's share is served while stable's pods roll": {release.PromotionRolling, 1, 1},
+		"the last looks of a promotion are of its share":           {release.PromotionFinishing, 1, 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

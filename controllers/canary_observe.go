@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -17,8 +19,10 @@ import (
 
 // observe puts what was read into the core's terms. A fact that could not be had stays at its zero value.
 func (w *world) observe(now time.Time, verdict release.Verdict) release.Observation {
+	target := w.targetFacts()
+	target.StableBroken = target.StableBroken && w.untilBroken(now) == 0
 	return release.Observation{
-		Now: now, Target: w.targetFacts(), Twin: w.twinFacts(), Hold: w.holdFacts(), Traffic: w.trafficFacts(),
+		Now: now, Target: target, Twin: w.twinFacts(), Hold: w.holdFacts(), Traffic: w.trafficFacts(),
 		Verdict: verdict, Request: requestOf(w.cr), Refusals: w.refusals, Stamped: w.stamped(),
 	}
 }
@@ -62,6 +66,7 @@ func (w *world) targetFacts() release.TargetFacts {
 		RolledOut:    workload.RolledOut(d),
 		Failed:       workload.DeadlineExceeded(d) != nil,
 		Mixed:        mixed(d, w.replicaSets),
+		Ours:         w.templateIsOurs,
 	}
 	if w.serving != nil {
 		f.Serving = release.Stable{UID: string(w.serving.UID), Revision: workload.Revision(w.serving.Spec.Template)}
@@ -84,6 +89,38 @@ func stableBroken(d *appsv1.Deployment, stable *appsv1.ReplicaSet) bool {
 		return d.Status.AvailableReplicas == 0
 	}
 	return stable.Status.AvailableReplicas == 0
+}
+
+// brokenAfter is how long a stable version that has served may be without an available pod before there is nothing left to
+// protect. All pods of a busy node fail a probe now and then, and a change must not get to all users by that.
+const brokenAfter = 30 * time.Second
+
+// untilBroken is how long the pods of a stable version that has served may stay away before it counts as broken; 0: it is
+// broken as soon as it has none. It has been without since its last pod was seen to fail, or was made anew.
+func (w *world) untilBroken(now time.Time) time.Duration {
+	if w.target == nil || w.stable == nil || string(w.stable.UID) != w.run.Stable.UID || mixed(w.target, w.replicaSets) {
+		return 0
+	}
+	var wait time.Duration
+	for i := range w.stablePods {
+		pod := &w.stablePods[i]
+		if !metav1.IsControlledBy(pod, w.stable) || !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		since := pod.CreationTimestamp.Time
+		for _, c := range pod.Status.Conditions {
+			switch {
+			case c.Type != corev1.PodReady:
+			case c.Status == corev1.ConditionTrue:
+				// It takes requests, whatever minReadySeconds makes of that; or its ReplicaSet's status is late.
+				return brokenAfter
+			case c.LastTransitionTime.After(since):
+				since = c.LastTransitionTime.Time
+			}
+		}
+		wait = max(wait, brokenAfter-now.Sub(since))
+	}
+	return wait
 }
 
 func mixed(d *appsv1.Deployment, sets []appsv1.ReplicaSet) bool {
@@ -117,11 +154,18 @@ func (w *world) twinFacts() release.TwinFacts {
 		// What the pods of another template say is no fact about this one.
 		f.CrashLooping, f.Failed, f.NotAdmitted = false, false, false
 	}
+	asAsked := f.Exists && w.twinService != nil && says.Revision == w.run.Canary && says.Desired >= wanted
+	if w.refusal != "" && !asAsked {
+		f.NotAdmitted, f.Trouble = true, w.refusal
+	}
 	return f
 }
 
 func (w *world) holdFacts() release.HoldFacts {
 	f := release.HoldFacts{Exists: w.holdService != nil && metav1.IsControlledBy(w.holdService, w.cr)}
+	if !f.Exists {
+		f.Trouble = w.refusal
+	}
 	if w.stable == nil {
 		return f
 	}
@@ -141,7 +185,7 @@ func (w *world) trafficFacts() release.TrafficFacts {
 	f := release.TrafficFacts{Exists: true, CanaryShare: carriesCanary(s, w.twinName())}
 	if !metav1.IsControlledBy(s, w.cr) {
 		f.Refused, f.RefusedReason = true, v1alpha1.ReasonRouteConflict
-		f.Message = "TrafficSplit " + s.Name + " exists and is not this release's; rename one of them"
+		f.Message = fmt.Sprintf("there is a TrafficSplit %q that does not belong to CanaryRelease %q, which needs the name; rename or delete it", s.Name, w.cr.Name)
 		return f
 	}
 	current := ptr.Deref(s.Status.ObservedGeneration, 0) == s.Generation && s.DeletionTimestamp.IsZero()

@@ -103,6 +103,58 @@ func TestARolloutHasFailedOnlyByAStatusOfItsPresentTemplate(t *testing.T) {
 	}
 }
 
+func TestStableIsBrokenWhenItHasBeenWithoutPodsForAWhile(t *testing.T) {
+	now := time.Unix(1000, 0)
+	stable := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{UID: "stable"}}
+	pod := func(ready corev1.ConditionStatus, ago time.Duration) corev1.Pod {
+		return corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(stable, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}},
+			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready, LastTransitionTime: metav1.NewTime(now.Add(-ago))}}},
+		}
+	}
+	foreign := pod(corev1.ConditionTrue, time.Hour)
+	foreign.OwnerReferences = nil
+	cases := map[string]struct {
+		available int32
+		pods      []corev1.Pod
+		unknown   bool
+		want      bool
+		wantWake  time.Duration
+	}{
+		"it has pods": {available: 1},
+		"its last pod failed a probe a moment ago": {
+			pods: []corev1.Pod{pod(corev1.ConditionFalse, time.Hour), pod(corev1.ConditionFalse, time.Second)}, wantWake: brokenAfter - time.Second,
+		},
+		"a pod takes requests, and is not available yet": {
+			pods: []corev1.Pod{pod(corev1.ConditionFalse, time.Hour), pod(corev1.ConditionTrue, time.Second)}, wantWake: brokenAfter,
+		},
+		"its pods have been away for a while": {pods: []corev1.Pod{pod(corev1.ConditionFalse, brokenAfter)}, want: true},
+		"it has no pods at all":               {want: true},
+		"another's pods are none of it":       {pods: []corev1.Pod{foreign}, want: true},
+		"it never served: there is nothing to wait for": {
+			pods: []corev1.Pod{pod(corev1.ConditionFalse, time.Second)}, unknown: true, want: true,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld()
+			w.stable = stable.DeepCopy()
+			w.stable.Status.AvailableReplicas = tc.available
+			w.stablePods = tc.pods
+			w.run.Stable.UID = "stable"
+			if tc.unknown {
+				w.run.Stable.UID = ""
+			}
+			if got := w.observe(now, release.Verdict{}).Target.StableBroken; got != tc.want {
+				t.Errorf("StableBroken %v, want %v", got, tc.want)
+			}
+			if got := w.lookAgain(now); got != tc.wantWake {
+				t.Errorf("looked at again in %s, want %s", got, tc.wantWake)
+			}
+		})
+	}
+}
+
 func TestOfSeveralRequestsTheMostUrgentIsHeard(t *testing.T) {
 	cr := aRelease(func(c *v1alpha1.CanaryRelease) {
 		c.Annotations = map[string]string{v1alpha1.RequestPromote: "abc", v1alpha1.RequestAbort: "abc"}
@@ -120,5 +172,18 @@ func TestARecordThatCannotBeReadIsLostAndKeepsItsSequence(t *testing.T) {
 	next := release.Decide(aWorld().plan, run, release.Observation{Now: time.Unix(1, 0)}).Next
 	if next.Stage == release.PromotionRolling || next.Want.Shares.Canary != 0 {
 		t.Errorf("a lost record led to %+v", next)
+	}
+}
+
+// Where the API server does not take the canary, there is no Deployment whose state could say so.
+func TestACanaryThatTheAPIServerRefusesIsSaid(t *testing.T) {
+	w := aWorld()
+	w.twin, w.refusal = nil, `deployments.apps "checkout-canary" is forbidden: exceeded quota`
+	got := w.twinFacts()
+	if !got.NotAdmitted || got.Trouble != w.refusal {
+		t.Errorf("not admitted %t, trouble %q; want the API server's words", got.NotAdmitted, got.Trouble)
+	}
+	if w.lookAgain(time.Unix(1, 0)) == 0 {
+		t.Error("nobody looks again, though nothing that is watched may change")
 	}
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"time"
 
 	"k8s.io/utils/ptr"
@@ -26,10 +27,9 @@ func planOf(cr *v1alpha1.CanaryRelease) (release.Plan, error) {
 		Drain:          drainTime,
 		OnInconclusive: inconclusiveOf(a.OnInconclusive),
 		OnNoData:       noDataOf(a.OnNoData),
+		OneBadPod:      oneBadPodOf(a.OneBadPod),
+		Mode:           modeOf(a.Mode),
 		OnDelete:       onDeleteOf(spec.OnDelete),
-	}
-	for _, s := range spec.Steps {
-		p.Steps = append(p.Steps, release.Step{WeightPercent: s.WeightPercent, Hold: ptr.Deref(s.Hold, false)})
 	}
 	var err error
 	read := func(field string, text v1alpha1.Duration, absent time.Duration) time.Duration {
@@ -38,6 +38,11 @@ func planOf(cr *v1alpha1.CanaryRelease) (release.Plan, error) {
 			err = parseErr
 		}
 		return d
+	}
+	for i, s := range spec.Steps {
+		p.Steps = append(p.Steps, release.Step{
+			WeightPercent: s.WeightPercent, Hold: ptr.Deref(s.Hold, false), LeaveAfter: read(fmt.Sprintf("steps[%d].leaveAfter", i), s.LeaveAfter, 0),
+		})
 	}
 	p.KeepFailedFor = read("canary.keepFailedFor", spec.Canary.KeepFailedFor, time.Hour)
 	p.MinStepDuration = read("analysis.minStepDuration", a.MinStepDuration, time.Minute)
@@ -63,6 +68,28 @@ func noDataOf(p v1alpha1.NoDataPolicy) release.NoDataAction {
 		return release.NoDataRollback
 	}
 	return release.NoDataHold
+}
+
+func oneBadPodOf(p v1alpha1.OneBadPodPolicy) release.OneBadPodAction {
+	switch p {
+	case v1alpha1.OneBadPodReplace:
+		return release.OneBadPodReplace
+	case v1alpha1.OneBadPodRollback:
+		return release.OneBadPodRollback
+	case v1alpha1.OneBadPodHold:
+	}
+	return release.OneBadPodHold
+}
+
+func modeOf(m v1alpha1.AnalysisMode) release.Mode {
+	switch m {
+	case v1alpha1.ModeObserve:
+		return release.Observe
+	case v1alpha1.ModeAA:
+		return release.CompareStable
+	case v1alpha1.ModeEnforce:
+	}
+	return release.Enforce
 }
 
 func onDeleteOf(p v1alpha1.DeletionPolicy) release.Target {

@@ -59,7 +59,7 @@ func TestWhatCannotBeReadNamesTheField(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cr := aRelease(tc.change)
 			_, planErr := planOf(cr)
-			_, policyErr := analysis.Policy(cr.Spec.Analysis, len(cr.Spec.Steps))
+			_, policyErr := analysis.Terms(cr.Spec.Analysis, len(cr.Spec.Steps))
 			text := ""
 			for _, err := range []error{planErr, policyErr} {
 				if err != nil {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -20,7 +21,7 @@ import (
 // nothing, and no failure of what follows can keep it back.
 func (r *CanaryReconciler) project(ctx context.Context, w *world, d release.Decision) error {
 	p := projection{r: r, w: w, d: d, stamp: stampOf(w.cr, d)}
-	for _, part := range []func(context.Context) error{p.split, p.revisions, p.target, p.twin, p.hold, p.tidy, p.release} {
+	for _, part := range []func(context.Context) error{p.split, p.revisions, p.target, p.canary, p.tidy, p.replacePod, p.release} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -48,7 +49,7 @@ func (p projection) split(ctx context.Context) error {
 		return p.r.Store.Delete(ctx, live)
 	}
 	if live == nil {
-		return p.r.Store.Create(ctx, p.newSplit(), p.stamp)
+		return p.make(ctx, p.newSplit())
 	}
 	if !live.DeletionTimestamp.IsZero() {
 		return nil
@@ -57,6 +58,19 @@ func (p projection) split(ctx context.Context) error {
 	after.Spec = p.newSplit().Spec
 	_, err := p.r.Store.Project(ctx, live, after, p.stamp)
 	return err
+}
+
+// make creates an object, unless the record is not the latest. A change of an object is refused by its version and its
+// stamp; a new one has neither, and one that a later record has removed would come back.
+func (p projection) make(ctx context.Context, obj client.Object) error {
+	now := &v1alpha1.CanaryRelease{}
+	if err := p.r.Live.Get(ctx, p.w.key(), now); err != nil {
+		return wrap("read CanaryRelease", err)
+	}
+	if now.UID != p.w.cr.UID || now.Status.Run.Record != p.w.cr.Status.Run.Record {
+		return fmt.Errorf("read CanaryRelease %s: %w", p.w.key(), store.ErrStale)
+	}
+	return p.r.Store.Create(ctx, obj, p.stamp)
 }
 
 func (p projection) newSplit() *v1alpha1.TrafficSplit {
@@ -89,9 +103,11 @@ func (p projection) target(ctx context.Context) error {
 			return nil
 		}
 		return p.writeTarget(ctx, d, workload.Release(d))
+	case release.Freeze:
+		return p.freeze(ctx, d)
 	case release.PutBack:
 		stable, known := p.stableTemplate()
-		if !known || (!workload.Held(d) && workload.SameTemplate(d.Spec.Template, stable)) {
+		if !known {
 			return nil
 		}
 		return p.putBack(ctx, d, stable)
@@ -99,6 +115,14 @@ func (p projection) target(ctx context.Context) error {
 		return p.rehold(ctx)
 	}
 	return nil
+}
+
+// freeze stops a rollout. What stands still already is left alone, and so are stable's pods on their way back.
+func (p projection) freeze(ctx context.Context, d *appsv1.Deployment) error {
+	if d.Spec.Paused || workload.Revision(d.Spec.Template) != p.d.Next.Canary {
+		return nil
+	}
+	return p.writeTarget(ctx, d, workload.Freeze(d, p.w.cr.Name))
 }
 
 // newerIsHeld says that what would be let go is not what was decided on.
@@ -122,10 +146,15 @@ func (p projection) writeTarget(ctx context.Context, before, after *appsv1.Deplo
 	return err
 }
 
-// putBack writes stable's template, then gives its fields back to who owned them when it was recorded.
+// putBack writes stable's template, then gives its fields back to who owned them when it was recorded. Each is done when it is
+// found undone: the operator may have died between the two.
 func (p projection) putBack(ctx context.Context, d *appsv1.Deployment, stable corev1.PodTemplateSpec) error {
-	if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
-		return err
+	if workload.Held(d) || !workload.SameTemplate(d.Spec.Template, stable) {
+		if err := p.writeTarget(ctx, d, workload.PutBack(d, stable)); err != nil {
+			return err
+		}
+	} else if !p.w.templateIsOurs {
+		return nil
 	}
 	return p.giveBack(ctx, workload.PresentStable(p.w.cr, p.w.revisions))
 }
@@ -184,6 +213,15 @@ func (p projection) rehold(ctx context.Context) error {
 	return p.giveBack(ctx, revision)
 }
 
+// canary has what runs beside stable there, or not. What the API server has against it is for people to act on.
+func (p projection) canary(ctx context.Context) error {
+	err := p.twin(ctx)
+	if err == nil {
+		err = p.hold(ctx)
+	}
+	return p.r.Judge.refused(p.w, err)
+}
+
 // twin has the canary's Deployment and Service there, or not.
 func (p projection) twin(ctx context.Context) error {
 	if !p.d.Want.Twin {
@@ -211,14 +249,14 @@ func (p projection) twinDeployment(ctx context.Context) error {
 		// A failed canary that somebody has deleted need not come back to be looked at.
 		return nil
 	case live == nil:
-		return p.r.Judge.refused(p.w, p.r.Store.Create(ctx, want, p.stamp))
+		return p.make(ctx, want)
 	case !live.DeletionTimestamp.IsZero():
 		return nil
 	case !workload.SameSelector(live, want):
 		return p.r.Store.Delete(ctx, live)
 	}
 	_, err := p.r.Store.Project(ctx, live, workload.TwinOnto(live, want), p.stamp)
-	return p.r.Judge.refused(p.w, err)
+	return err
 }
 
 // twinTemplate is the template that the twin is to run. Without a record of it the twin stays as it is.
@@ -258,10 +296,6 @@ func (p projection) hold(ctx context.Context) error {
 	if p.w.service == nil || p.w.target == nil || p.w.stable == nil {
 		return nil
 	}
-	if p.w.holdService != nil && p.d.Next.Stage == release.PromotionFinishing {
-		// Stable is already the new ReplicaSet; the Service goes on selecting the old one until it leaves.
-		return nil
-	}
 	return p.service(ctx, p.w.holdService, workload.HoldService(p.w.cr, p.w.service, p.w.target, p.w.stable))
 }
 
@@ -274,7 +308,7 @@ func (p projection) inRoute(name string) bool {
 func (p projection) service(ctx context.Context, live, want *corev1.Service) error {
 	switch {
 	case live == nil:
-		return p.r.Store.Create(ctx, want, p.stamp)
+		return p.make(ctx, want)
 	case !metav1.IsControlledBy(live, p.w.cr) || !live.DeletionTimestamp.IsZero():
 		return nil
 	}
@@ -287,6 +321,20 @@ func (p projection) removeService(ctx context.Context, live *corev1.Service) err
 		return nil
 	}
 	return p.r.Store.Delete(ctx, live)
+}
+
+// replacePod deletes the one canary pod that harm is on; its Deployment makes another. Nothing but a pod of the canary is
+// ever deleted.
+func (p projection) replacePod(ctx context.Context) error {
+	if p.d.ReplacePod == "" || !p.w.twinIsOurs() {
+		return nil
+	}
+	for i := range p.w.pods {
+		if pod := &p.w.pods[i]; pod.Name == p.d.ReplacePod && pod.DeletionTimestamp.IsZero() {
+			return p.r.Store.Delete(ctx, pod)
+		}
+	}
+	return nil
 }
 
 // release lets go of the CanaryRelease itself: answered requests and, at the end, the finalizer.

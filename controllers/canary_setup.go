@@ -21,10 +21,12 @@ import (
 	"slipway.dev/slipway/api/v1alpha1"
 )
 
-// Indexes by which a release is found from what it is about.
 const (
+	// Indexes by which a release is found from what it is about.
 	byTarget  = "spec.targetRef.name"
 	byService = "spec.serviceRef.name"
+	// byDeployment finds ReplicaSets, so that a look at one release does not read those of all others.
+	byDeployment = "slipway.dev/deployment"
 )
 
 // Setup has the manager run releases, and whenever somebody wakes one up.
@@ -56,9 +58,22 @@ func indexReleases(ctx context.Context, indexer client.FieldIndexer) error {
 	if err != nil {
 		return wrap("index CanaryReleases by target", err)
 	}
-	return wrap("index CanaryReleases by Service", indexer.IndexField(ctx, &v1alpha1.CanaryRelease{}, byService, func(o client.Object) []string {
+	err = indexer.IndexField(ctx, &v1alpha1.CanaryRelease{}, byService, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.CanaryRelease).Spec.ServiceRef.Name}
-	}))
+	})
+	if err != nil {
+		return wrap("index CanaryReleases by Service", err)
+	}
+	return wrap("index ReplicaSets by Deployment", indexer.IndexField(ctx, &appsv1.ReplicaSet{}, byDeployment, deploymentOf))
+}
+
+// deploymentOf is the Deployment that a ReplicaSet belongs to, if it does.
+func deploymentOf(o client.Object) []string {
+	owner := metav1.GetControllerOf(o)
+	if owner == nil || owner.Kind != "Deployment" {
+		return nil
+	}
+	return []string{owner.Name}
 }
 
 // ofDeployment: the target itself, or the twin, which its owner names.
@@ -71,11 +86,11 @@ func (r *CanaryReconciler) ofDeployment(ctx context.Context, o client.Object) []
 
 // ofReplicaSet: a ReplicaSet of the target. Those of the twin change the twin's own status too.
 func (r *CanaryReconciler) ofReplicaSet(ctx context.Context, o client.Object) []reconcile.Request {
-	owner := metav1.GetControllerOf(o)
-	if owner == nil || owner.Kind != "Deployment" {
-		return nil
+	var out []reconcile.Request
+	for _, deployment := range deploymentOf(o) {
+		out = append(out, r.releasesBy(ctx, byTarget, o.GetNamespace(), deployment)...)
 	}
-	return r.releasesBy(ctx, byTarget, o.GetNamespace(), owner.Name)
+	return out
 }
 
 // ofPod: a pod of a twin. Pods are found by the twin's ReplicaSet, which carries the twin's labels.

@@ -30,7 +30,7 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 		name = "default"
 	}
 	if !slices.Contains(r.Endpoints, name) {
-		w.refuse(v1alpha1.ReasonPrometheusNotConfigured, fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s",
+		w.refuse(v1alpha1.ReasonPrometheusNotConfigured, fmt.Sprintf("spec.analysis.prometheus: %q is not an endpoint of the operator's configuration, which has: %s; name one of them, or have it added there",
 			name, strings.Join(r.Endpoints, ", ")))
 		return nil
 	}
@@ -46,6 +46,9 @@ func (r *CanaryReconciler) findSources(ctx context.Context, w *world) error {
 			continue
 		}
 		w.sources.metrics = append(w.sources.metrics, prom.MetricWatch{Name: m.Name, Query: query})
+		if unit := query.SlowerThan().Unit; unit != "" && i < len(w.terms.Measures) {
+			w.terms.Measures[i].Unit = unit // who measures says in what
+		}
 	}
 	if len(w.sources.metrics) != len(analysis.Metrics(w.cr.Spec.Analysis)) {
 		w.sources.metrics = nil
@@ -100,7 +103,7 @@ func routeProblem(route *unstructured.Unstructured, cr *v1alpha1.CanaryRelease, 
 	if ref.SectionName != "" {
 		return fmt.Sprintf("rule %q of HTTPRoute %q does not send to Service %q; name the Service in its backendRefs or correct sectionName", ref.SectionName, ref.Name, cr.Spec.ServiceRef.Name)
 	}
-	return fmt.Sprintf("no rule of HTTPRoute %q sends to Service %q; name it in backendRefs or correct serviceRef", ref.Name, cr.Spec.ServiceRef.Name)
+	return fmt.Sprintf("no rule of HTTPRoute %q sends to Service %q; name it in backendRefs or correct spec.serviceRef", ref.Name, cr.Spec.ServiceRef.Name)
 }
 
 // needsArms says that something is measured by the data plane.
@@ -109,8 +112,17 @@ func needsArms(cr *v1alpha1.CanaryRelease) bool {
 }
 
 func (w *world) queryOf(m v1alpha1.Metric, clusters map[string][]string) (telemetry.Query, error) {
-	if m.Counts.Total != "" {
-		return application.Query(application.Pair{Bad: m.Counts.Bad, Total: m.Counts.Total}, w.podsOfArms())
+	switch {
+	case m.Counts.Total != "":
+		return within("counts", w.podsOfArms(), func(arms application.Arms) (telemetry.Query, error) {
+			return application.Query(application.Pair{Bad: m.Counts.Bad, Good: m.Counts.Good, Total: m.Counts.Total}, arms)
+		})
+	case m.Histogram.Selector != "":
+		return w.histogramQuery(m)
+	case m.Gauge.Selector != "":
+		return within("gauge", w.podsOfArms(), func(arms application.Arms) (telemetry.Query, error) {
+			return application.GaugeQuery(m.Gauge.Selector, arms)
+		})
 	}
 	ask := telemetry.Ask{
 		Signal: telemetry.Errors, Canary: clusters[w.twinName()], Stable: clusters[w.cr.Spec.ServiceRef.Name],
@@ -120,9 +132,32 @@ func (w *world) queryOf(m v1alpha1.Metric, clusters map[string][]string) (teleme
 		if err != nil {
 			return nil, err
 		}
-		ask.Signal, ask.SlowerThan = telemetry.Latency, slow
+		ask.Signal, ask.SlowerThan, ask.Whole = telemetry.Latency, slow, analysis.Whole(m)
 	}
 	return envoy.Dialect{}.Query(ask)
+}
+
+// within names the field of the metric that an error is about.
+func within(field string, arms application.Arms, query func(application.Arms) (telemetry.Query, error)) (telemetry.Query, error) {
+	q, err := query(arms)
+	if err != nil {
+		return nil, fmt.Errorf("%s.%w", field, err)
+	}
+	return q, nil
+}
+
+func (w *world) histogramQuery(m v1alpha1.Metric) (telemetry.Query, error) {
+	slow, err := analysis.Duration("slowerThan", m.SlowerThan, 0)
+	if err != nil {
+		return nil, err
+	}
+	unit := analysis.UnitOf(m)
+	return within("histogram", w.podsOfArms(), func(arms application.Arms) (telemetry.Query, error) {
+		return application.HistogramQuery(application.Histogram{
+			Selector: m.Histogram.Selector, Native: m.Histogram.Type == v1alpha1.HistogramNative,
+			SlowerThan: telemetry.Boundary{Value: analysis.InUnit(slow, unit), Unit: unit, Whole: analysis.Whole(m)},
+		}, arms)
+	})
 }
 
 // podsOfArms tells the arms' pods by the names that their ReplicaSets give them. While a promotion rolls, the new pods of

@@ -20,6 +20,11 @@ const (
 	// conditionNotCovered is true while objects cover stable's pods and not the canary's, such as a NetworkPolicy that
 	// selects by the changed label. Nothing is refused for it; look at what the message names.
 	conditionNotCovered = "NotCovered"
+	// conditionScalingLimited is true while a Deployment may not shrink as far as people or autoscalers may ask for. Its
+	// reason is reasonChangePending.
+	conditionScalingLimited = "ScalingLimited"
+	// reasonChangePending says that the limit ends with the hold, or with the release.
+	reasonChangePending = "ChangePending"
 	// reasonAsWritten says that no release has anything in the route.
 	reasonAsWritten = "AsWritten"
 	// reasonPending says that the route does not carry the wanted share yet.
@@ -60,7 +65,7 @@ func decisive(before, after v1alpha1.CanaryReleaseStatus) bool {
 
 func withoutProgress(s v1alpha1.CanaryReleaseStatus) v1alpha1.CanaryReleaseStatus {
 	s = *s.DeepCopy()
-	s.Evidence, s.Metrics = "", nil
+	s.Evidence, s.Metrics, s.Calibration = "", nil, nil
 	s.Run.Evidence = ""
 	for i := range s.Conditions {
 		s.Conditions[i].Message = ""
@@ -86,6 +91,8 @@ func (r *CanaryReconciler) writeStatus(s *v1alpha1.CanaryReleaseStatus, w *world
 	}
 	s.Step, s.Weight = stepOf(w.plan, d.Next), weightOf(d.Want)
 	s.Evidence, s.Metrics = r.Judge.shown(w, d.Next)
+	s.Calibration = r.Judge.calibration(w)
+	s.Decisions = decisionsWith(s.Decisions, w, d, r.Now())
 	s.FloorReplicas = floorOf(s.FloorReplicas, w, d)
 	r.setConditions(s, w, d)
 	return nil
@@ -125,6 +132,16 @@ func floorOf(present *int32, w *world, d release.Decision) *int32 {
 	return new(max(1, ptr.Deref(w.target.Spec.Replicas, 1)))
 }
 
+// floorText says what becomes of a scale that asks for less.
+func floorText(w *world, floor int32) string {
+	text := fmt.Sprintf("Deployment %q keeps at least 1 pod while a change of it is held or released, also when it is scaled to zero: coming back from zero it might serve the change",
+		w.cr.Spec.TargetRef.Name)
+	if floor > 1 {
+		text += fmt.Sprintf("; an autoscaler does not take it below %d", floor)
+	}
+	return text
+}
+
 // verdictOnReady is what the stage means for Ready, Reconciling and Stalled, as kstatus reads them.
 type verdictOnReady int
 
@@ -161,10 +178,10 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	c := conditionWriter{conditions: &s.Conditions, generation: w.cr.Generation, now: metav1.NewTime(r.Now())}
 	reason, message := string(d.Reason), d.Detail
 	is := readiness(w, d)
-	if len(w.refusals) > 0 {
-		c.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, string(w.refusals[0].Reason), w.refusals[0].Message)
+	if refusal, refused := w.firstRefusal(); refused {
+		c.set(v1alpha1.ConditionAccepted, metav1.ConditionFalse, string(refusal.Reason), refusal.Message)
 		if d.Next.Stage == release.Idle && is == ready {
-			is, reason, message = stalled, string(w.refusals[0].Reason), w.refusals[0].Message
+			is, reason, message = stalled, string(refusal.Reason), refusal.Message
 		}
 	} else {
 		c.set(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the release can be run as it is written")
@@ -173,9 +190,25 @@ func (r *CanaryReconciler) setConditions(s *v1alpha1.CanaryReleaseStatus, w *wor
 	c.when(v1alpha1.ConditionReconciling, is == inProgress, reason, message)
 	c.when(v1alpha1.ConditionStalled, is == stalled, reason, message)
 	c.traffic(w, d)
+	c.when(conditionScalingLimited, s.FloorReplicas != nil, reasonChangePending, floorText(w, ptr.Deref(s.FloorReplicas, 1)))
+	if hearsEvidence(w.run.Stage) {
+		all := r.Judge.advice(w)
+		c.when(v1alpha1.ConditionAdvice, len(all) > 0, adviceReason(all), adviceText(all))
+	} else if d.Next.Stage == release.Checking {
+		c.when(v1alpha1.ConditionAdvice, false, "", "")
+	}
 	if w.knowsUncovered || d.Next.Stage == release.Idle {
 		c.when(conditionNotCovered, len(w.uncovered) > 0, conditionNotCovered, "these cover stable's pods and not the canary's: "+joined(w.uncovered))
 	}
+}
+
+// firstRefusal is why the spec cannot be followed, by what the release looked at itself, then by its split.
+func (w *world) firstRefusal() (release.Refusal, bool) {
+	if len(w.refusals) > 0 {
+		return w.refusals[0], true
+	}
+	t := w.trafficFacts()
+	return release.Refusal{Reason: t.RefusedReason, Message: t.Message}, t.Refused
 }
 
 func boolStatus(b bool) metav1.ConditionStatus {
@@ -194,9 +227,7 @@ type conditionWriter struct {
 
 func (c conditionWriter) set(kind string, status metav1.ConditionStatus, reason, message string) {
 	const longest = 1024
-	if len(message) > longest {
-		message = message[:longest]
-	}
+	message = cut(message, longest)
 	meta.SetStatusCondition(c.conditions, metav1.Condition{
 		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: c.generation, LastTransitionTime: c.now,
 	})

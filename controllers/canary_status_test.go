@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func aWorld(change ...func(*world)) *world {
 	w := &world{cr: aRelease()}
 	w.plan, _ = planOf(w.cr)
-	w.policy, _ = analysis.Policy(w.cr.Spec.Analysis, len(w.cr.Spec.Steps))
+	w.terms, _ = analysis.Terms(w.cr.Spec.Analysis, len(w.cr.Spec.Steps))
 	w.target = &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](4)}}
 	for _, c := range change {
 		c(w)
@@ -119,6 +120,38 @@ func TestFloorIsWhatStableHadWhenTheReleaseBeganAndNeverZeroWhileHeld(t *testing
 			got := floorOf(tc.present, w, release.Decision{Next: release.Run{Stage: tc.stage}})
 			if ptr.Deref(got, -1) != ptr.Deref(tc.want, -1) {
 				t.Errorf("floor %d, want %d", ptr.Deref(got, -1), ptr.Deref(tc.want, -1))
+			}
+		})
+	}
+}
+
+func TestAConditionSaysHowFarAHeldDeploymentMayShrink(t *testing.T) {
+	cases := map[string]struct {
+		floor *int32
+		want  []string
+	}{
+		"nothing is held: no such condition": {},
+		"rolled back: only zero is in the way": {
+			floor: ptr.To[int32](1), want: []string{`Deployment "checkout"`, "at least 1 pod while", "zero"},
+		},
+		"a release runs: autoscalers keep what stable had": {
+			floor: ptr.To[int32](4), want: []string{"at least 1 pod while", "autoscaler", "4"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := aWorld(heldTarget)
+			r := &CanaryReconciler{Now: func() time.Time { return time.Unix(100, 0) }}
+			s := v1alpha1.CanaryReleaseStatus{FloorReplicas: tc.floor}
+			r.setConditions(&s, w, release.Decision{Next: release.Run{Stage: release.RolledBack}, Reason: release.HarmProven})
+			c := meta.FindStatusCondition(s.Conditions, "ScalingLimited")
+			if (c != nil) != (tc.floor != nil) {
+				t.Fatalf("ScalingLimited is %+v, with a floor of %d", c, ptr.Deref(tc.floor, 0))
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(c.Message, part) {
+					t.Errorf("want %q in %q", part, c.Message)
+				}
 			}
 		})
 	}

@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"math"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 
+	"slipway.dev/slipway/internal/hearing"
 	"slipway.dev/slipway/internal/release"
 )
 
@@ -18,8 +20,12 @@ type Metrics struct {
 	decisions *prometheus.CounterVec
 	detection prometheus.Histogram
 
+	metricEvidence, bad, noise, needed *prometheus.GaugeVec
+
 	mu     sync.Mutex
 	stages map[types.NamespacedName]string
+	// judged are the names of the metrics that have series.
+	judged map[types.NamespacedName]map[string]bool
 }
 
 // NewMetrics registers the metrics of releases.
@@ -42,9 +48,22 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "slipway_release_decisions_total", Help: "Changes of stage, by the reason for them.",
 		}, []string{"reason"}),
+		metricEvidence: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "slipway_release_metric_evidence", Help: "Evidence of harm and of health by metric; it proves at one over its part of the risk.",
+		}, []string{"namespace", "release", "metric", "of"}),
+		bad: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "slipway_release_metric_bad_ratio", Help: "The share of bad requests in the present step, by metric and arm.",
+		}, []string{"namespace", "release", "metric", "arm"}),
+		noise: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "slipway_release_metric_noise_ratio", Help: "How many times rougher than independent requests the traffic is.",
+		}, []string{"namespace", "release", "metric"}),
+		needed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "slipway_release_metric_requests_needed", Help: "About how many more canary requests the present step needs; +Inf where it cannot be expected to get there.",
+		}, []string{"namespace", "release", "metric"}),
 		stages: map[types.NamespacedName]string{},
+		judged: map[types.NamespacedName]map[string]bool{},
 	}
-	reg.MustRegister(m.stage, m.weight, m.evidence, m.decisions, m.detection)
+	reg.MustRegister(m.stage, m.weight, m.evidence, m.decisions, m.detection, m.metricEvidence, m.bad, m.noise, m.needed)
 	return m
 }
 
@@ -65,10 +84,50 @@ func (m *Metrics) Observe(w *world, d release.Decision) {
 	m.stages[key] = stage
 }
 
-// Evidence takes over how far harm and health are proven.
-func (m *Metrics) Evidence(key types.NamespacedName, harm, health float64) {
-	m.evidence.WithLabelValues(key.Namespace, key.Name, "harm").Set(harm)
-	m.evidence.WithLabelValues(key.Namespace, key.Name, "health").Set(health)
+// Evidence takes over how far harm and health are proven, and the numbers of each metric. Those of a metric that is no
+// longer judged end.
+func (m *Metrics) Evidence(key types.NamespacedName, last hearing.Assessment) {
+	m.evidence.WithLabelValues(key.Namespace, key.Name, "harm").Set(last.HarmProgress)
+	m.evidence.WithLabelValues(key.Namespace, key.Name, "health").Set(last.PromoteProgress)
+	m.ended(key, last)
+	for i := range last.ByMetric {
+		one := &last.ByMetric[i]
+		at := []string{key.Namespace, key.Name, one.UserName}
+		m.metricEvidence.WithLabelValues(append(at, "harm")...).Set(math.Exp(min(max(one.LogHarm, one.LogLimit), mostLog)))
+		m.metricEvidence.WithLabelValues(append(at, "health")...).Set(math.Exp(min(one.LogPromote, mostLog)))
+		m.noise.WithLabelValues(at...).Set(one.Noise)
+		if one.Measure.Kind == hearing.Gauge {
+			continue
+		}
+		m.bad.WithLabelValues(append(at, "canary")...).Set(one.Canary.Rate())
+		m.bad.WithLabelValues(append(at, "stable")...).Set(one.Stable.Rate())
+		m.needed.WithLabelValues(at...).Set(one.CanaryRequestsNeeded)
+	}
+}
+
+// mostLog keeps evidence that is over any measure finite.
+const mostLog = 700
+
+// ended ends the series of metrics that are not judged now.
+func (m *Metrics) ended(key types.NamespacedName, last hearing.Assessment) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := map[string]bool{}
+	for i := range last.ByMetric {
+		now[last.ByMetric[i].UserName] = true
+	}
+	for name := range m.judged[key] {
+		if !now[name] {
+			m.forgetMetric(prometheus.Labels{"namespace": key.Namespace, "release": key.Name, "metric": name})
+		}
+	}
+	m.judged[key] = now
+}
+
+func (m *Metrics) forgetMetric(labels prometheus.Labels) {
+	for _, vec := range []*prometheus.GaugeVec{m.metricEvidence, m.bad, m.noise, m.needed} {
+		vec.DeletePartialMatch(labels)
+	}
 }
 
 // Detected takes over how long it took from a scrape to the write that takes users off.
@@ -81,5 +140,7 @@ func (m *Metrics) Forget(key types.NamespacedName) {
 	m.weight.DeleteLabelValues(key.Namespace, key.Name)
 	m.evidence.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "release": key.Name})
 	m.stage.DeletePartialMatch(prometheus.Labels{"namespace": key.Namespace, "release": key.Name})
+	m.forgetMetric(prometheus.Labels{"namespace": key.Namespace, "release": key.Name})
 	delete(m.stages, key)
+	delete(m.judged, key)
 }

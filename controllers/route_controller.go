@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,9 @@ func (r *RouteReconciler) checkLeaving(ctx context.Context, namespace string, ca
 			continue
 		}
 		key := types.NamespacedName{Namespace: namespace, Name: on.Name}
+		if undecided, err := r.undecided(ctx, key, on.UID); err != nil || undecided {
+			return cmp.Or(err, fmt.Errorf("follow TrafficSplit %s: its change is not decided on yet: %w", key, store.ErrStale))
+		}
 		now, err := versionOf(ctx, r.live, key, on.UID)
 		if err != nil {
 			return err
@@ -137,6 +141,18 @@ func (r *RouteReconciler) checkLeaving(ctx context.Context, namespace string, ca
 		}
 	}
 	return nil
+}
+
+// undecided says that a split's spec has changed and that its record does not follow yet: whether the route is being left,
+// and how, is to be decided first.
+func (r *RouteReconciler) undecided(ctx context.Context, key types.NamespacedName, uid string) (bool, error) {
+	split := &v1alpha1.TrafficSplit{}
+	if err := r.cache.Get(ctx, key, split); err != nil {
+		return false, ignoreNotFound("TrafficSplit", key, err)
+	}
+	run := split.Status.Run
+	return string(split.UID) == uid && split.DeletionTimestamp.IsZero() && run.Sequence != nil &&
+		ptr.Deref(run.Generation, 0) != split.Generation, nil
 }
 
 // versionOf is the resourceVersion of the split of that uid, or empty when it is gone.

@@ -67,7 +67,7 @@ func (p planner) plan(ctx context.Context, key targetKey) (*targetPlan, error) {
 		return nil, err
 	}
 	if out.live == nil {
-		out.unchosen = traffic.Refused(traffic.NotFound, "%s does not exist", key)
+		out.unchosen = traffic.Refused(traffic.NotFound, "there is none of that name in this namespace; correct the name or create it")
 		return out, nil
 	}
 	if err := p.choose(ctx, out); err != nil || out.unchosen != nil {
@@ -159,6 +159,13 @@ func (p planner) choose(ctx context.Context, t *targetPlan) error {
 	}
 	if t.choice.Router != nil {
 		t.seen = view(t.choice.Router)
+		return nil
+	}
+	for _, router := range p.routers { // what is known of it all the same, for messages
+		if seen, ok := t.views[router.DataPlane()]; ok {
+			t.seen = seen
+			break
+		}
 	}
 	return nil
 }

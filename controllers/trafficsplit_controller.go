@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,8 +132,45 @@ func (r *TrafficSplitReconciler) gather(ctx context.Context, split *v1alpha1.Tra
 		f.routes = append(f.routes, route)
 	}
 	var err error
+	if f.left, err = r.gatherLeft(ctx, split); err != nil {
+		return f, err
+	}
 	f.adopt, err = r.lostRecord(ctx, f)
 	return f, err
+}
+
+// gatherLeft reads the routes that the spec names no longer and that carry the split still.
+func (r *TrafficSplitReconciler) gatherLeft(ctx context.Context, split *v1alpha1.TrafficSplit) ([]splitRoute, error) {
+	var refs []v1alpha1.RouteReference
+	for _, s := range split.Status.Routes {
+		refs = append(refs, leavingRef(v1alpha1.LeavingRoute{Kind: s.Kind, Name: s.Name}))
+	}
+	for _, l := range split.Status.Run.Leaving {
+		refs = append(refs, leavingRef(l))
+	}
+	named := slices.Clone(namedTargets(split))
+	var out []splitRoute
+	for _, ref := range refs {
+		key := splitTarget(split, ref)
+		if slices.Contains(named, key) {
+			continue
+		}
+		named = append(named, key)
+		plan, err := r.plans.plan(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		route, err := r.routeOf(plan, split, ref)
+		if err != nil {
+			return nil, err
+		}
+		if route.carried != nil {
+			route.ref.SectionName = route.carried.SectionName
+			out = append(out, route)
+		}
+	}
+	slices.SortFunc(out, func(a, b splitRoute) int { return cmp.Compare(a.key.String(), b.key.String()) })
+	return out, nil
 }
 
 // routeOf is what a plan says of one route of the split.

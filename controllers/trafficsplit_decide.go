@@ -21,6 +21,8 @@ type splitFacts struct {
 	split    *v1alpha1.TrafficSplit
 	conflict *traffic.Conflict
 	routes   []splitRoute
+	// left are routes that the spec names no longer and that carry the split still.
+	left []splitRoute
 	// ready is the number of ready endpoints of each Service that the split names.
 	ready map[string]int
 	// adopt is what a route carries of this split when that is later than the split's own record: the record was lost.
@@ -65,13 +67,14 @@ func decideSplit(f splitFacts) splitDecision {
 	run := recordedRun(f)
 	want := wantedBackends(f.split)
 	verdicts := splitVerdicts(f, run, want)
+	leaving := nextLeaving(f, run, verdicts[len(f.routes):])
 	d := splitDecision{goodSince: goodSince(f, verdicts), wake: longestWake(verdicts)}
 	refusal := splitRefusal(f)
 	done := true
 	if run.Sequence != nil || (refusal == nil && f.split.DeletionTimestamp.IsZero()) {
 		applied := allApplied(verdicts)
 		var next v1alpha1.SplitRun
-		next, done = nextRun(f, run, want, applied, refusal)
+		next, done = nextRun(f, run, towards{want: want, leaving: leaving, applied: applied, refused: refusal != nil})
 		d.known = stillKnown(f.known, plannedBackends(f, run), trafficBackends(next.Backends), applied)
 		if ptr.Deref(next.Sequence, 0) != ptr.Deref(run.Sequence, 0) || f.adopt != nil {
 			run = next
@@ -84,11 +87,11 @@ func decideSplit(f splitFacts) splitDecision {
 	} else {
 		d.restored = isReleased(f, run)
 	}
-	finished := done && allApplied(verdicts) && refusal == nil
+	finished := done && len(run.Leaving) == 0 && allApplied(verdicts) && refusal == nil
 	if finished && run.AppliedAt == nil {
 		run.AppliedAt = &metav1.MicroTime{Time: f.now}
 	}
-	d.wake = soonest(d.wake, untilRelease(f))
+	d.wake = soonest(soonest(d.wake, untilRelease(f)), untilForgotten(f, run))
 	d.status = splitStatus(f, statusInput{run: run, verdicts: verdicts, refusal: refusal, done: done})
 	return d
 }
@@ -118,25 +121,34 @@ func hasRules(s traffic.Split) bool { return len(s.Matches) > 0 || s.Affinity !=
 
 // nextRun is the record of what routes are to carry next on the way to what is wanted; the same one if that is what they
 // are to carry now. A wish that is refused changes nothing, unless all that it does is to send users home.
-func nextRun(f splitFacts, run v1alpha1.SplitRun, want []traffic.Backend, applied bool, refusal *splitProblem) (v1alpha1.SplitRun, bool) {
+func nextRun(f splitFacts, run v1alpha1.SplitRun, to towards) (v1alpha1.SplitRun, bool) {
 	now := plannedBackends(f, run)
-	if refusal != nil && f.split.DeletionTimestamp.IsZero() && !wantsHome(f.split) && f.adopt == nil {
-		return run, true
+	backends, rules, done := now, besideOf(run), true
+	if !to.refused || !f.split.DeletionTimestamp.IsZero() || wantsHome(f.split) || f.adopt != nil {
+		var settled bool
+		backends, done = nextBackends(f, now, to.want, to.applied)
+		rules, settled = nextBeside(rules, wantedBeside(f.split, backends), to.applied)
+		if releaseOverdue(f) {
+			rules, settled = beside{}, true
+		}
+		rules = drawn(rules, run.Affinity, f.split, backends)
+		done = done && settled
 	}
-	backends, done := nextBackends(f, now, want, applied)
-	rules, settled := nextBeside(besideOf(run), wantedBeside(f.split, backends), applied)
-	if releaseOverdue(f) {
-		rules, settled = beside{}, true
-	}
-	rules = drawn(rules, run.Affinity, f.split, backends)
-	done = done && settled
-	if run.Sequence != nil && f.adopt == nil && slices.Equal(backends, now) && sameBeside(rules, besideOf(run)) {
+	if run.Sequence != nil && f.adopt == nil && slices.Equal(backends, now) && sameBeside(rules, besideOf(run)) && slices.Equal(to.leaving, run.Leaving) {
 		return run, done
 	}
 	return v1alpha1.SplitRun{
-		Sequence: new(ptr.Deref(run.Sequence, 0) + 1), Backends: apiBackends(backends),
+		Sequence: new(ptr.Deref(run.Sequence, 0) + 1), Backends: apiBackends(backends), Leaving: to.leaving,
 		Rules: rules.rules, Matches: rules.matches, Mirror: rules.mirror, Affinity: rules.affinity,
 	}, done
+}
+
+// towards is where a record goes.
+type towards struct {
+	want    []traffic.Backend
+	leaving []v1alpha1.LeavingRoute
+	// applied says that the present record is, refused that the spec cannot be followed.
+	applied, refused bool
 }
 
 // wantsHome says whether the spec sends everything to the Service.
@@ -215,7 +227,7 @@ func isReleased(f splitFacts, run v1alpha1.SplitRun) bool {
 	if f.split.DeletionTimestamp.IsZero() || (run.Sequence != nil && !isHome(f.split, run)) {
 		return false
 	}
-	return !slices.ContainsFunc(f.routes, func(r splitRoute) bool { return r.carried != nil })
+	return !slices.ContainsFunc(f.all(), func(r splitRoute) bool { return r.carried != nil })
 }
 
 func onlyService(split *v1alpha1.TrafficSplit, backends []traffic.Backend) bool {
@@ -231,7 +243,7 @@ func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, want []traffic.Backend) 
 			leaving = append(leaving, b.Name)
 		}
 	}
-	out := make([]traffic.Verdict, len(f.routes))
+	out := make([]traffic.Verdict, len(f.routes), len(f.routes)+len(f.left))
 	for i, r := range f.routes {
 		switch {
 		case r.live == nil && !f.split.DeletionTimestamp.IsZero():
@@ -246,7 +258,7 @@ func splitVerdicts(f splitFacts, run v1alpha1.SplitRun, want []traffic.Backend) 
 			out[i] = r.router.Applied(seen, traffic.Intent{Splits: []traffic.Split{routeSplit(f.split, r.ref, run)}})
 		}
 	}
-	return out
+	return append(out, leftVerdicts(f, run)...)
 }
 
 func allApplied(verdicts []traffic.Verdict) bool {

@@ -63,11 +63,22 @@ func splitTarget(split *v1alpha1.TrafficSplit, ref v1alpha1.RouteReference) targ
 	return targetKey{kind: kind, NamespacedName: types.NamespacedName{Namespace: split.Namespace, Name: ref.Name}}
 }
 
-// splitTargets are a split's routes, each once.
-func splitTargets(split *v1alpha1.TrafficSplit) []targetKey {
+// namedTargets are the routes that a split's spec names, each once.
+func namedTargets(split *v1alpha1.TrafficSplit) []targetKey {
 	var out []targetKey
 	for _, ref := range split.Spec.RouteRefs {
 		if key := splitTarget(split, ref); !slices.Contains(out, key) {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// splitTargets are the routes that a split names, and those that it leaves, each once.
+func splitTargets(split *v1alpha1.TrafficSplit) []targetKey {
+	out := namedTargets(split)
+	for _, l := range split.Status.Run.Leaving {
+		if key := splitTarget(split, leavingRef(l)); !slices.Contains(out, key) {
 			out = append(out, key)
 		}
 	}
@@ -188,6 +199,10 @@ func wishesOf(split *v1alpha1.TrafficSplit) []traffic.Wish {
 	var out []traffic.Wish
 	for _, ref := range split.Spec.RouteRefs {
 		out = append(out, traffic.Wish{Route: splitTarget(split, ref).String(), Split: routeSplit(split, ref, split.Status.Run)})
+	}
+	for _, l := range split.Status.Run.Leaving {
+		ref := leavingRef(l)
+		out = append(out, traffic.Wish{Route: splitTarget(split, ref).String(), Split: routeSplit(split, ref, leavingRun(split, split.Status.Run)), Leaving: true})
 	}
 	return out
 }

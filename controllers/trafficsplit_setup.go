@@ -40,8 +40,6 @@ type TrafficOptions struct {
 	Clock clock.PassiveClock
 	// Concurrency is how many splits, and how many routes of each kind, are looked at at the same time; zero means 4.
 	Concurrency int
-	// SkipNameValidation lets several managers run in one process, as tests do.
-	SkipNameValidation bool
 }
 
 // SetupTraffic adds the controllers of TrafficSplits and RetryPolicies, and of the routes that carry them, to a manager. A
@@ -171,7 +169,7 @@ func registerRepairs() error {
 }
 
 func trafficController(opts TrafficOptions) controller.Options {
-	return controller.Options{MaxConcurrentReconciles: opts.Concurrency, SkipNameValidation: &opts.SkipNameValidation}
+	return controller.Options{MaxConcurrentReconciles: opts.Concurrency}
 }
 
 func (r *TrafficSplitReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, watched []schema.GroupVersionKind) error {

@@ -30,11 +30,12 @@ type statusInput struct {
 // splitRefusal is the first thing in the spec that cannot be followed, or nil.
 func splitRefusal(f splitFacts) *splitProblem {
 	if c := f.conflict; c != nil {
-		return &splitProblem{reasonConflicted, fmt.Sprintf("TrafficSplit %s is older and already splits the traffic to Service %s in %s",
-			c.Holder, c.Service, c.Route)}
+		return &splitProblem{reasonConflicted, fmt.Sprintf("spec.routeRefs: TrafficSplit %q is older and already splits the traffic to Service %q in %s; remove one of the two, or give them different rules by sectionName",
+			c.Holder, c.Service, quoted(c.Route))}
 	}
-	for _, r := range f.routes {
+	for i, r := range f.routes {
 		if p := routeRefusal(f, r); p != nil {
+			p.message = fmt.Sprintf("spec.routeRefs[%d]: %s", i, p.message)
 			return p
 		}
 	}
@@ -43,15 +44,18 @@ func splitRefusal(f splitFacts) *splitProblem {
 
 func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
 	if r.live == nil {
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s does not exist", r.key)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("there is no %s in this namespace; correct the name or create it", quoted(r.key.String()))}
 	}
 	split := routeSplit(f.split, r.ref, f.split.Status.Run)
 	if gatewayapi.IsRoute(r.key.kind) && !gatewayapi.Sends(r.live, split) {
 		where := "no rule"
 		if r.ref.SectionName != "" {
-			where = fmt.Sprintf("no rule with the name %s", r.ref.SectionName)
+			where = fmt.Sprintf("no rule with the name %q", r.ref.SectionName)
 		}
-		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of %s sends to Service %s", where, r.key, split.Service)}
+		return &splitProblem{v1alpha1.ReasonRouteNotFound, fmt.Sprintf("%s of %s sends to Service %q; name it in backendRefs or correct spec.serviceRef", where, quoted(r.key.String()), split.Service)}
+	}
+	if r.refusal != nil && gatewayapi.IsRoute(r.key.kind) && len(r.seen.Controllers) == 0 {
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("no data plane serves %s: no Gateway of its parentRefs has a GatewayClass with a controller; correct parentRefs, or create the Gateway", quoted(r.key.String()))}
 	}
 	return problemOf(r.key, r.refusal)
 }
@@ -59,12 +63,22 @@ func routeRefusal(f splitFacts, r splitRoute) *splitProblem {
 // problemOf is a refusal as a condition has it; nil when there is none.
 func problemOf(key targetKey, err error) *splitProblem {
 	if unsupported, ok := errors.AsType[*traffic.UnsupportedError](err); ok {
-		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s: %s", key, unsupported)}
+		out := ""
+		if len(unsupported.Why) == 0 {
+			out = "; give it a Gateway of a data plane that does"
+		}
+		return &splitProblem{v1alpha1.ReasonUnsupportedByDataPlane, fmt.Sprintf("%s: %s%s", quoted(key.String()), unsupported, out)}
 	}
 	if refused, ok := errors.AsType[*traffic.RefusedError](err); ok {
-		return &splitProblem{string(refused.Reason), fmt.Sprintf("%s: %s", key, refused)}
+		return &splitProblem{string(refused.Reason), fmt.Sprintf("%s: %s", quoted(key.String()), refused)}
 	}
 	return nil
+}
+
+// quoted is a target's name as refusals have it: what a user wrote is in quotation marks.
+func quoted(target string) string {
+	kind, name, _ := strings.Cut(target, " ")
+	return fmt.Sprintf("%s %q", kind, name)
 }
 
 func splitStatus(f splitFacts, in statusInput) v1alpha1.TrafficSplitStatus {
@@ -115,16 +129,16 @@ func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
 		if v.State == traffic.True {
 			continue
 		}
-		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("%s: %s", f.routes[i].key, v.Message)
+		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("%s: %s", f.all()[i].key, v.Message)
 		if v.State == traffic.Unknown {
 			c.Status = metav1.ConditionUnknown
 		}
-		if by := f.routes[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
-			c.Reason, c.Message = reasonContested, contestedMessage(f.routes[i].key, by)
+		if by := f.all()[i].contestedBy; by != "" && v.Cause == traffic.WrittenOver {
+			c.Reason, c.Message = reasonContested, contestedMessage(f.all()[i].key, by)
 		}
 		return c
 	}
-	if !in.done {
+	if !in.done || len(in.run.Leaving) > 0 {
 		c.Reason, c.Message = reasonFeathering, "backends or rules are entering or leaving: "+sharesText(in.run.Backends)
 		return c
 	}

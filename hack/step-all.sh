@@ -30,6 +30,7 @@ step() { # not a command of its own: only this shell can wait for its child
 
 step "generated files and manifests" make --no-print-directory verify
 step "unit tests" make --no-print-directory test-unit
+step "simulation: made-up faults" make --no-print-directory test-sim
 step "lint" make --no-print-directory lint
 echo "==> wait for the parts of the test cluster"
 await_parts

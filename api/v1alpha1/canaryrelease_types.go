@@ -5,6 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // CanaryReleaseSpec says: release changes of this Deployment step by step, and judge them by these metrics.
 //
 // +kubebuilder:validation:XValidation:rule="self.steps.all(i, s, i == 0 || self.steps[i-1].weightPercent <= s.weightPercent)",message="steps: weightPercent must never decrease; sort the steps by weight"
+// +kubebuilder:validation:XValidation:rule="self.steps.all(s, !has(s.leaveAfter)) || (has(self.analysis) && has(self.analysis.mode) && self.analysis.mode == 'Observe')",message="steps: leaveAfter belongs to analysis.mode Observe; leave it out, for in other modes evidence says when a step is left"
 type CanaryReleaseSpec struct {
 	// targetRef is the Deployment whose changes are released step by step.
 	// +required
@@ -104,6 +105,11 @@ type Step struct {
 	// hold waits at the end of this step until a person says when to go on. Absent means false.
 	// +optional
 	Hold *bool `json:"hold,omitempty"`
+
+	// leaveAfter is how long this step lasts where analysis.mode is Observe. Absent there: it lasts until a person says to
+	// go on. Other modes leave a step by evidence and refuse it.
+	// +optional
+	LeaveAfter Duration `json:"leaveAfter,omitempty"`
 }
 
 // CanarySpec says how the canary runs.
@@ -135,6 +141,13 @@ type CanarySpec struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type AnalysisSpec struct {
+	// mode is what follows from the evidence. Enforce (default) promotes and rolls back by it. Observe shows it and never
+	// acts by it: steps are left by leaveAfter or by a person. AA releases nothing: it compares two halves of stable to show
+	// how noisy the service is, and proposes tolerances in status.calibration.
+	// +optional
+	// +default="Enforce"
+	Mode AnalysisMode `json:"mode,omitempty"`
+
 	// prometheus is the name of an endpoint in the operator's configuration. Default "default".
 	// +optional
 	// +default="default"
@@ -193,6 +206,13 @@ type AnalysisSpec struct {
 	// +default="Hold"
 	OnNoData NoDataPolicy `json:"onNoData,omitempty"`
 
+	// oneBadPod says what happens when harm is on one canary pod alone. Hold (default) keeps the share and says so,
+	// ReplacePod deletes the pod, Rollback takes users off the canary. With one canary pod, a bad pod and a bad version
+	// cannot be told apart, and it is rolled back.
+	// +optional
+	// +default="Hold"
+	OneBadPod OneBadPodPolicy `json:"oneBadPod,omitempty"`
+
 	// metrics are what is judged. Absent: errors (10% and 0.1 points tolerated) and latency (share slower than 500ms, 10%
 	// and 0.5 points tolerated) as the data plane sees them.
 	// +optional
@@ -202,6 +222,34 @@ type AnalysisSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Metrics []Metric `json:"metrics,omitempty"`
 }
+
+// AnalysisMode is what follows from the evidence.
+//
+// +kubebuilder:validation:Enum=Enforce;Observe;AA
+type AnalysisMode string
+
+const (
+	// ModeEnforce promotes and rolls back by the evidence.
+	ModeEnforce AnalysisMode = "Enforce"
+	// ModeObserve shows the evidence and never acts by it.
+	ModeObserve AnalysisMode = "Observe"
+	// ModeAA compares two halves of stable and releases nothing.
+	ModeAA AnalysisMode = "AA"
+)
+
+// OneBadPodPolicy says what happens when harm is on one canary pod alone.
+//
+// +kubebuilder:validation:Enum=Hold;ReplacePod;Rollback
+type OneBadPodPolicy string
+
+const (
+	// OneBadPodHold keeps the share and says which pod it is.
+	OneBadPodHold OneBadPodPolicy = "Hold"
+	// OneBadPodReplace deletes the pod; its Deployment makes another one.
+	OneBadPodReplace OneBadPodPolicy = "ReplacePod"
+	// OneBadPodRollback takes users off the canary.
+	OneBadPodRollback OneBadPodPolicy = "Rollback"
+)
 
 // InconclusivePolicy says what happens when maxDuration ends without a verdict.
 //
@@ -231,10 +279,15 @@ const (
 	NoDataRollback NoDataPolicy = "Rollback"
 )
 
-// Metric is one thing that is judged: a share of bad requests in each arm.
+// Metric is one thing that is judged in both arms: a share of requests, latency, or the value of a gauge.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.signal) != has(self.counts)",message="metrics: give either signal (as the data plane sees it) or counts (the application's own series), not both"
-// +kubebuilder:validation:XValidation:rule="has(self.slowerThan) == (has(self.signal) && self.signal == 'Latency')",message="metrics: slowerThan belongs to signal Latency, which needs it"
+// +kubebuilder:validation:XValidation:rule="[has(self.signal), has(self.counts), has(self.histogram), has(self.gauge)].filter(given, given).size() == 1",message="metrics: give exactly one of signal (as the data plane sees it), counts, histogram or gauge (the application's own series)"
+// +kubebuilder:validation:XValidation:rule="[has(self.slowerThan), has(self.quantile), has(self.shape)].filter(given, given).size() == (has(self.histogram) || (has(self.signal) && self.signal == 'Latency') ? 1 : 0)",message="metrics: signal Latency and histogram need exactly one of slowerThan, quantile or shape; remove them from other metrics"
+// +kubebuilder:validation:XValidation:rule="!has(self.slowdown) || has(self.quantile)",message="metrics: slowdown belongs to quantile; give a quantile or remove slowdown"
+// +kubebuilder:validation:XValidation:rule="!(has(self.quantile) && has(self.tolerate))",message="metrics: a quantile tolerates its slowdown; set slowdown and remove tolerate"
+// +kubebuilder:validation:XValidation:rule="!has(self.limit) || !(has(self.quantile) || has(self.shape) || has(self.gauge))",message="metrics: a limit is a share of requests; use it with signal Errors, counts or slowerThan, or remove it"
+// +kubebuilder:validation:XValidation:rule="!(has(self.gauge) && has(self.tolerate) && has(self.tolerate.absolute))",message="metrics: a gauge is compared by ratio; give tolerate.relative alone"
+// +kubebuilder:validation:XValidation:rule="!(has(self.counts) && has(self.counts.good) && has(self.tolerate) && has(self.tolerate.relative) && self.tolerate.relative.startsWith('100'))",message="metrics: tolerate.relative of 100% accepts that nothing good is left; give less than 100%"
 type Metric struct {
 	// name is how messages call this metric.
 	// +required
@@ -246,17 +299,42 @@ type Metric struct {
 	// +optional
 	Signal Signal `json:"signal,omitempty"`
 
-	// slowerThan makes a request slow, for signal Latency. The histogram's boundary at or above it is used, and said.
+	// slowerThan makes a request slow, for signal Latency and histogram. The histogram's boundary at or above it is used, and
+	// said.
 	// +optional
 	SlowerThan Duration `json:"slowerThan,omitempty"`
+
+	// quantile is the part of the requests that must not become slower than stable's by more than slowdown, such as 99%: for
+	// signal Latency and histogram. A boundary is chosen when the release starts, and kept. Above 0%, below 100%.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]') && !self.startsWith('100')",message="quantile: must be above 0% and below 100%, such as 99%"
+	Quantile Percent `json:"quantile,omitempty"`
+
+	// slowdown is how much slower the quantile may become. Absent: 10%.
+	// +optional
+	Slowdown Percent `json:"slowdown,omitempty"`
+
+	// shape compares the whole distribution, for signal Latency and histogram: five boundaries are chosen when the release
+	// starts, from where half of stable's requests are slower to where one in two hundred is. Leave it out or set it to true.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self",message="shape: set it to true, or leave it out and give slowerThan or quantile"
+	Shape *bool `json:"shape,omitempty"`
 
 	// counts are two counters of the application, told apart by pod.
 	// +optional
 	Counts CounterPair `json:"counts,omitzero"`
 
-	// tolerate is the difference between canary and stable that is accepted.
+	// histogram is a histogram of the application, told apart by pod.
 	// +optional
-	// +default={"relative":"10%","absolute":"0.1%"}
+	Histogram Histogram `json:"histogram,omitzero"`
+
+	// gauge is a value of the application that goes up and down, told apart by pod: its means over blocks of one to ten
+	// minutes are compared.
+	// +optional
+	Gauge Gauge `json:"gauge,omitzero"`
+
+	// tolerate is the difference between canary and stable that is accepted. Absent: each of its fields has its default.
+	// +optional
 	Tolerate Tolerance `json:"tolerate,omitzero"`
 
 	// importance is this metric's share of the risk, relative to the others. Default 1.
@@ -266,8 +344,8 @@ type Metric struct {
 	// +kubebuilder:validation:Maximum=100
 	Importance int32 `json:"importance,omitempty"`
 
-	// limit is a share of bad requests that the canary must stay under, whatever stable does: above 0%, below 100%.
-	// Absent: none.
+	// limit is a share of bad requests that the canary must stay under, whatever stable does (for counts.good: a share of
+	// good ones that it must stay over): above 0%, below 100%. Absent: none.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]') && !self.startsWith('100')",message="limit: must be above 0% and below 100%; leave it out where there is none"
 	Limit Percent `json:"limit,omitempty"`
@@ -281,38 +359,117 @@ type Signal string
 const (
 	// SignalErrors is the share of requests that were answered with 5xx.
 	SignalErrors Signal = "Errors"
-	// SignalLatency is the share of requests that were slower than slowerThan.
+	// SignalLatency is how long requests took.
 	SignalLatency Signal = "Latency"
 )
 
 // CounterPair names two counters of the application, as series selectors without a time range. The labels namespace and
 // pod tell the arms apart and must not be among the matchers.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.bad) != has(self.good)",message="counts: give either bad (more of it is worse) or good (less of it is worse, such as orders)"
 type CounterPair struct {
 	// bad selects the counter of bad requests, such as checkout_total{result="failed"}.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Bad string `json:"bad,omitempty"`
 
-	// total selects the counter of all requests, the bad ones included.
+	// good selects a counter of which less is worse, such as orders_total: at most one for each that total counts.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Good string `json:"good,omitempty"`
+
+	// total selects the counter of all requests, those in bad or good included.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Total string `json:"total,omitempty"`
 }
 
-// Tolerance is a difference that is accepted: canary ≤ stable × (1 + relative) + absolute.
+// Histogram names a histogram of the application.
+type Histogram struct {
+	// selector selects the histogram by its name and labels, such as pay_seconds{method="card"}: without _bucket, without a
+	// time range, and without the labels namespace, pod and le.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Selector string `json:"selector,omitempty"`
+
+	// type is how Prometheus keeps it: Classic (default) has a series _bucket for each boundary, Native has exponential
+	// buckets in one series.
+	// +optional
+	// +default="Classic"
+	Type HistogramType `json:"type,omitempty"`
+
+	// unit is what the histogram measures in. Default Seconds.
+	// +optional
+	// +default="Seconds"
+	Unit HistogramUnit `json:"unit,omitempty"`
+}
+
+// HistogramType is how Prometheus keeps a histogram.
+//
+// +kubebuilder:validation:Enum=Classic;Native
+type HistogramType string
+
+const (
+	// HistogramClassic has one series for each boundary.
+	HistogramClassic HistogramType = "Classic"
+	// HistogramNative has exponential buckets in one series.
+	HistogramNative HistogramType = "Native"
+)
+
+// HistogramUnit is the unit of a histogram's boundaries.
+//
+// +kubebuilder:validation:Enum=Seconds;Milliseconds
+type HistogramUnit string
+
+const (
+	// UnitSeconds is the unit that Prometheus recommends.
+	UnitSeconds HistogramUnit = "Seconds"
+	// UnitMilliseconds is a thousandth of it.
+	UnitMilliseconds HistogramUnit = "Milliseconds"
+)
+
+// Gauge names a gauge of the application.
+type Gauge struct {
+	// selector selects the gauge by its name and labels, such as queue_length{queue="mail"}. Several series of a pod are
+	// added up. The labels namespace and pod must not be among the matchers.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Selector string `json:"selector,omitempty"`
+
+	// worseWhen says which way is worse: Higher (default) or Lower.
+	// +optional
+	// +default="Higher"
+	WorseWhen GaugeDirection `json:"worseWhen,omitempty"`
+}
+
+// GaugeDirection is the way in which a gauge gets worse.
+//
+// +kubebuilder:validation:Enum=Higher;Lower
+type GaugeDirection string
+
+const (
+	// WorseWhenHigher is for queues and memory.
+	WorseWhenHigher GaugeDirection = "Higher"
+	// WorseWhenLower is for cache hits and sessions.
+	WorseWhenLower GaugeDirection = "Lower"
+)
+
+// Tolerance is a difference that is accepted: canary ≤ stable × (1 + relative) + absolute, or, where less is worse,
+// canary ≥ stable × (1 − relative) − absolute.
 //
 // +kubebuilder:validation:MinProperties=1
 type Tolerance struct {
-	// relative is a part of stable's share. Default 10%.
+	// relative is a part of stable's share. Absent: 10%.
 	// +optional
-	// +default="10%"
 	Relative Percent `json:"relative,omitempty"`
 
-	// absolute is in points of the share. Default 0.1%.
+	// absolute is in points of the share. Absent: 0.1%.
 	// +optional
-	// +default="0.1%"
 	Absolute Percent `json:"absolute,omitempty"`
 }
 
@@ -375,12 +532,25 @@ type CanaryReleaseStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	FloorReplicas *int32 `json:"floorReplicas,omitempty"`
 
-	// metrics are the counts and the evidence of each metric in the present release.
+	// metrics are the counts and the evidence of each metric in the present release, or the last one.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
 	Metrics []MetricStatus `json:"metrics,omitempty"`
+
+	// decisions are the last ones with their numbers, the newest last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Decisions []DecisionRecord `json:"decisions,omitempty"`
+
+	// calibration is what mode AA has found out of each metric.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Calibration []MetricCalibration `json:"calibration,omitempty"`
 
 	// run is the record of the release. Nothing else may depend on it.
 	// +optional
@@ -400,6 +570,124 @@ type MetricStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
+
+	// canary is the canary's share in this step, such as "0.52% (26/5,000)".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Canary string `json:"canary,omitempty"`
+
+	// stable is stable's share in this step.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Stable string `json:"stable,omitempty"`
+
+	// difference is canary less stable with the interval for it, such as "+0.42 points (+0.11 to +0.80)". A side on which
+	// nothing is shown yet is "?".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Difference string `json:"difference,omitempty"`
+
+	// harm is the evidence of harm and how much of it proves harm by this metric alone, such as "14.5 of 30": 1 over its part
+	// of falseRollbackRisk.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Harm string `json:"harm,omitempty"`
+
+	// harmPercent is how far harm is proven by this metric.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	HarmPercent *int32 `json:"harmPercent,omitempty"`
+
+	// health is the evidence that the next step is within tolerance, and how much proves it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Health string `json:"health,omitempty"`
+
+	// healthPercent is how far that is proven.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	HealthPercent *int32 `json:"healthPercent,omitempty"`
+
+	// noise is how many times rougher than independent requests the traffic is; evidence is divided by it. "1.00" is not at
+	// all.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	Noise string `json:"noise,omitempty"`
+
+	// requestsNeeded is about how many more canary requests this step needs. Absent where that cannot be expected.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	RequestsNeeded *int64 `json:"requestsNeeded,omitempty"`
+
+	// timeNeeded is about how long they take at the present traffic, such as 12m.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	TimeNeeded string `json:"timeNeeded,omitempty"`
+}
+
+// DecisionRecord is a decision with its numbers.
+type DecisionRecord struct {
+	// time is when it was made.
+	// +required
+	Time *metav1.Time `json:"time,omitempty"`
+
+	// revision is the template that it is about.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision,omitempty"`
+
+	// stage is what the release does since then.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Stage string `json:"stage,omitempty"`
+
+	// weight is the share that was asked for the canary, such as 25%.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	Weight string `json:"weight,omitempty"`
+
+	// reason is that of the condition Ready.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Reason string `json:"reason,omitempty"`
+
+	// message says why, with the numbers.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=400
+	Message string `json:"message,omitempty"`
+}
+
+// MetricCalibration is how much two halves of stable differ.
+type MetricCalibration struct {
+	// name is the metric's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// message says what both halves answered, how noisy that is and what a release would need.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+
+	// proposedAbsolute is a tolerance that the two halves kept. Absent until enough was seen.
+	// +optional
+	ProposedAbsolute Percent `json:"proposedAbsolute,omitempty"`
 }
 
 // RunRecord is what must survive a crash and cannot be observed.

@@ -13,6 +13,9 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionAccepted is True when the spec can be followed: what it names exists, and the data plane can do it.
 	ConditionAccepted = "Accepted"
+	// ConditionAdvice is True when something about how a release is judged is worth changing: the reason says what, the
+	// message gives the figures. Nothing is refused for it.
+	ConditionAdvice = "Advice"
 	// ConditionTrafficApplied is True when the data plane is known to send traffic as it was asked to. Unknown is no
 	// failure: it means that the answer is not in yet.
 	ConditionTrafficApplied = "TrafficApplied"
@@ -130,8 +133,9 @@ const (
 	// ReasonCanaryNotReady says that pods of the canary run and are not ready. Look at the readiness probe and the logs of
 	// <deployment>-canary.
 	ReasonCanaryNotReady = "CanaryNotReady"
-	// ReasonCanaryNotScheduled says that pods of the canary were not created or not placed: a quota, no node with room, an
-	// image that cannot be pulled. The message has the cause. This is no fault of the version, so nothing is rolled back.
+	// ReasonCanaryNotScheduled says that the canary or pods of it were not created or not placed: a quota, a policy, no node
+	// with room, an image that cannot be pulled. The message has the cause. This is no fault of the version, so nothing is
+	// rolled back.
 	ReasonCanaryNotScheduled = "CanaryNotScheduled"
 	// ReasonNoReadyCanary says that the canary has lost all of its ready pods while it had a share: the share is taken off
 	// it. Look at the pods of <deployment>-canary.
@@ -167,3 +171,21 @@ const (
 	// would go past every step. Apply config/admission; it needs Kubernetes 1.36.
 	ReasonAdmissionMissing = "AdmissionMissing"
 )
+
+// Reasons of the condition Advice. The release runs all the same.
+const (
+	// ReasonNoAbsoluteTolerance says that a metric tolerates no points at all, so that without bad requests it can never be
+	// shown to be within tolerance. Give tolerate.absolute.
+	ReasonNoAbsoluteTolerance = "NoAbsoluteTolerance"
+	// ReasonOneCanaryPod says that the canary has a single pod in some step: a bad pod and a bad version cannot be told
+	// apart. Raise canary.minReplicas.
+	ReasonOneCanaryPod = "OneCanaryPod"
+	// ReasonTooLittleTraffic says that the steps need more canary requests than come within maxDuration.
+	ReasonTooLittleTraffic = "TooLittleTraffic"
+	// ReasonBoundaryNotAsAsked says that a histogram has no boundary where it was asked for; the next one is used.
+	ReasonBoundaryNotAsAsked = "BoundaryNotAsAsked"
+)
+
+// ReasonMetricNotMeasurable says that a histogram cannot answer what the metric asks of it, as stable's past shows. Nothing
+// is made; the message names the boundaries that there are.
+const ReasonMetricNotMeasurable = "MetricNotMeasurable"

@@ -12,7 +12,7 @@ type ServiceReference struct {
 // RouteReference names a route, or the Service of a mesh, in the namespace of the object that refers to it, and may pick
 // one of its rules.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? self.group == '' : false",message="kind must be HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
+// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? size(self.group) == 0 : false",message="kind must be HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
 // +kubebuilder:validation:XValidation:rule="!has(self.sectionName) || self.kind != 'Service'",message="sectionName: a Service has no rules to pick; name a route and its rule, or leave sectionName out"
 type RouteReference struct {
 	// group is the API group of the route. Defaults to gateway.networking.k8s.io; a Service has the group "".
@@ -76,6 +76,7 @@ const (
 // one of h, m, s, ms, such as 1m30s. Fractions are not allowed: write 1500ms, not 1.5s.
 //
 // +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')",message="write a duration such as 90s, 5m or 1h30m: up to four whole numbers, each followed by h, m, s or ms"
 // +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=32
 type Duration string
@@ -83,6 +84,7 @@ type Duration string
 // Percent is a share from 0% to 100% with up to four decimals, such as 0.1%.
 //
 // +kubebuilder:validation:Pattern=`^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^(100([.]0{1,4})?|[0-9]{1,2}([.][0-9]{1,4})?)%$')",message="write a percentage from 0% to 100%, such as 5% or 0.1%, with the sign and four decimals at most"
 // +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=9
 type Percent string

@@ -228,6 +228,14 @@ type SplitRun struct {
 	// +optional
 	Affinity SplitAffinity `json:"affinity,omitzero"`
 
+	// leaving are routes that the spec names no longer. They carry the Service and the other backends by a feather, until
+	// that is applied.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Leaving []LeavingRoute `json:"leaving,omitempty"`
+
 	// appliedAt is when these backends were first seen applied on every route; absent: not yet.
 	// +optional
 	AppliedAt *metav1.MicroTime `json:"appliedAt,omitempty"`
@@ -278,6 +286,31 @@ type SplitDraw struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Backends []WeightedBackend `json:"backends,omitempty"`
+}
+
+// LeavingRoute is a route that a split is being taken off.
+type LeavingRoute struct {
+	// kind is the kind of the route. Absent: HTTPRoute.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// name is the name of the route.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// sectionName is the rule that carries the split; absent: every rule that sends to the Service.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SectionName string `json:"sectionName,omitempty"`
+
+	// since is when the split began to leave the route.
+	// +required
+	Since *metav1.MicroTime `json:"since,omitempty"`
 }
 
 // RouteStatus is one route of a split.

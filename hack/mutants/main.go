@@ -15,7 +15,7 @@ import (
 
 func main() {
 	list := flag.String("list", "hack/mutants/mutants.txt", "the breaks")
-	seeds := flag.Int("seeds", 90, "how many seeds the simulation has for each")
+	seeds := flag.Int("seeds", 500, "how many seeds the simulation has for each: as many as make test-sim has")
 	only := flag.String("only", "", "only breaks whose name has this in it")
 	flag.Parse()
 	missed, err := run(*list, *only, *seeds)
@@ -56,8 +56,11 @@ func run(list, only string, seeds int) (missed int, err error) {
 
 func say(format string, args ...any) { _, _ = fmt.Fprintf(os.Stdout, format, args...) }
 
-// find overlays the break and runs the simulation, then the unit tests of the package. The result is who found it and
-// what was said; empty for nobody.
+// seedsAtFirst are enough for most breaks.
+const seedsAtFirst = 90
+
+// find overlays the break and runs the simulation with few seeds, then the unit tests of the package, then the simulation
+// with all seeds. The result is who found it and what was said; empty for nobody.
 func (m mutant) find(seeds int) (string, error) {
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
@@ -71,13 +74,20 @@ func (m mutant) find(seeds int) (string, error) {
 	if out, err := goTool(".", "build", "-overlay", overlay, "./"+filepath.Dir(m.file)); err != nil {
 		return "", fmt.Errorf("it does not build: %s", out)
 	}
-	if said, passed := test("test", overlay, "./simulation", fmt.Sprintf("-seeds=%d", seeds)); !passed {
+	if said, passed := simulate(overlay, min(seedsAtFirst, seeds)); !passed {
 		return "simulation: " + said, nil
 	}
 	if said, passed := test(".", overlay, "./"+filepath.Dir(m.file)); !passed {
 		return "unit test: " + said, nil
 	}
+	if said, passed := simulate(overlay, seeds); !passed {
+		return "simulation, all seeds: " + said, nil
+	}
 	return "", nil
+}
+
+func simulate(overlay string, seeds int) (said string, passed bool) {
+	return test("test", overlay, "./simulation", fmt.Sprintf("-seeds=%d", seeds))
 }
 
 func goTool(in string, args ...string) (string, error) {

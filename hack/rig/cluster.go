@@ -315,6 +315,12 @@ func (r *rig) makeCgroups() error {
 				_ = os.WriteFile(filepath.Join(dir, file), above, 0o644)
 			}
 		}
+		// All pods together would weigh as much as one process beside them: a build would starve the gateway.
+		for file, weight := range map[string]string{"cpu.shares": "16384", "cpu.weight": "1000"} {
+			if path := filepath.Join(dir, file); exists(path) {
+				_ = os.WriteFile(path, []byte(weight), 0o644)
+			}
+		}
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ const (
 	DefaultWarmupTolerance = 0.05
 	DefaultRelative        = 0.1
 	DefaultAbsolute        = 0.001
+	DefaultSlowdown        = 0.1
 	DefaultEvery           = 10 * time.Second
 	DefaultWarmup          = time.Minute
 	DefaultMaxDuration     = 2 * time.Hour
@@ -67,13 +68,22 @@ type reader struct {
 
 func (r *reader) metric(m v1alpha1.Metric) judge.MetricPolicy {
 	field := "analysis.metrics[" + m.Name + "]."
-	return judge.MetricPolicy{
-		Name:       m.Name,
-		Relative:   r.share(field+"tolerate.relative", m.Tolerate.Relative, DefaultRelative),
-		Absolute:   r.share(field+"tolerate.absolute", m.Tolerate.Absolute, DefaultAbsolute),
-		Importance: float64(max(m.Importance, 1)),
-		Limit:      r.share(field+"limit", m.Limit, 0),
+	p := judge.MetricPolicy{
+		Name:         m.Name,
+		Relative:     r.share(field+"tolerate.relative", m.Tolerate.Relative, DefaultRelative),
+		Absolute:     r.share(field+"tolerate.absolute", m.Tolerate.Absolute, DefaultAbsolute),
+		Importance:   float64(max(m.Importance, 1)),
+		Limit:        r.share(field+"limit", m.Limit, 0),
+		LowerIsWorse: m.Counts.Good != "",
 	}
+	switch {
+	case m.Quantile != "":
+		// What may be slower than stable's quantile, slowed down, is the part that is above it anyway.
+		p.Relative, p.Absolute = 0, 1-r.share(field+"quantile", m.Quantile, 0)
+	case m.Gauge.Selector != "":
+		p.Relative, p.Absolute, p.Signs = 0, 0, true
+	}
+	return p
 }
 
 func (r *reader) share(field string, text v1alpha1.Percent, absent float64) float64 {

@@ -3,22 +3,20 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
@@ -38,6 +36,7 @@ type operatorOptions struct {
 	config         string
 	namespace      string
 	leaderElect    bool
+	leaseNamespace string
 	metricsAddress string
 	healthAddress  string
 	pprofAddress   string
@@ -57,6 +56,7 @@ func operatorCommand() *cobra.Command {
 	f.StringVar(&o.config, "config", "/etc/slipway/config.yaml", "configuration: the Prometheus endpoints that releases may name")
 	f.StringVar(&o.namespace, "namespace", "", "look after this namespace only; empty: all")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "act only while holding the lease, so that several replicas may run")
+	f.StringVar(&o.leaseNamespace, "leader-elect-namespace", "", "namespace of the lease; empty: the one that the operator's pod is in")
 	f.StringVar(&o.metricsAddress, "metrics-address", ":8080", "where /metrics is served; 0 switches it off")
 	f.StringVar(&o.healthAddress, "health-address", ":8081", "where /healthz and /readyz are served")
 	f.StringVar(&o.pprofAddress, "pprof-address", "", "where profiles are served, such as localhost:6060; empty: nowhere")
@@ -73,6 +73,7 @@ func scheme() *runtime.Scheme {
 }
 
 func runOperator(ctx context.Context, o operatorOptions) error {
+	collectEarly()
 	log := zap.New(zap.Level(zapLevel(o.verbosity)))
 	ctrl.SetLogger(log)
 	config, err := readConfig(o.config)
@@ -90,6 +91,14 @@ func runOperator(ctx context.Context, o operatorOptions) error {
 	return mgr.Start(ctx)
 }
 
+// collectEarly has the heap grow by half of what is in use before it is collected, where GOGC does not say otherwise.
+// Nearly all of it is cache, which lives as long as the operator: room to double it would be memory for nothing.
+func collectEarly() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+}
+
 func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
@@ -102,14 +111,10 @@ func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
 		Scheme: scheme(), Logger: log,
 		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress: o.healthAddress, PprofBindAddress: o.pprofAddress,
-		LeaderElection: o.leaderElect, LeaderElectionID: "slipway.dev", LeaderElectionReleaseOnCancel: true,
-		LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &retry,
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: {Transform: slimPod},
-		}},
-	}
-	if o.namespace != "" {
-		scopeCache(&options.Cache, o.namespace)
+		LeaderElection: o.leaderElect, LeaderElectionID: "slipway.dev", LeaderElectionNamespace: o.leaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &lease, RenewDeadline: &renew, RetryPeriod: &retry,
+		Cache: cacheOptions(o.namespace),
 	}
 	mgr, err := ctrl.NewManager(restConfig, options)
 	if err != nil {
@@ -119,37 +124,6 @@ func newManager(o operatorOptions, log logr.Logger) (ctrl.Manager, error) {
 		return nil, err
 	}
 	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
-}
-
-// scopeCache has the cache hold one namespace only. What serves its routes may live in any: Gateways and their settings
-// are read everywhere.
-func scopeCache(o *cache.Options, namespace string) {
-	o.DefaultNamespaces = map[string]cache.Config{namespace: {}}
-	everywhere := cache.ByObject{Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}}
-	for _, kind := range controllers.SharedKinds() {
-		object := &unstructured.Unstructured{}
-		object.SetGroupVersionKind(kind)
-		o.ByObject[object] = everywhere
-	}
-}
-
-// slimPod keeps of a cached pod what a canary is looked at by: whose it is, and what its status says.
-func slimPod(o any) (any, error) {
-	pod, ok := o.(*corev1.Pod)
-	if !ok {
-		return o, nil
-	}
-	pod.ManagedFields, pod.Annotations = nil, nil
-	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName, Containers: imagesOf(pod.Spec.Containers), InitContainers: imagesOf(pod.Spec.InitContainers)}
-	return pod, nil
-}
-
-func imagesOf(containers []corev1.Container) []corev1.Container {
-	var out []corev1.Container
-	for _, c := range containers {
-		out = append(out, corev1.Container{Name: c.Name, Image: c.Image})
-	}
-	return out
 }
 
 // wire puts the parts together. Routers and dialects are named where they are used, never registered by themselves.

@@ -28,8 +28,10 @@ func (s scene) screen() string {
 	s.head(b)
 	s.conditions(b)
 	s.metrics(b)
+	s.calibration(b)
 	s.traffic(b)
 	s.canaryPods(b)
+	s.decisions(b)
 	for _, trouble := range s.troubles {
 		b.entry("", "not shown: "+trouble)
 	}
@@ -77,6 +79,13 @@ func (s scene) head(b *screenText) {
 	b.entry("target", s.targetText())
 	b.entry("stage", cmp.Or(status.Stage, "not looked at yet")+"; reason "+word)
 	b.entry("steps", s.stepsText())
+	switch s.release.Spec.Analysis.Mode {
+	case v1alpha1.ModeObserve:
+		b.entry("mode", "Observe: evidence is shown, and nothing follows from it")
+	case v1alpha1.ModeAA:
+		b.entry("mode", "AA: stable is compared with itself, and nothing is released")
+	case v1alpha1.ModeEnforce:
+	}
 	b.entry("weight", cmp.Or(status.Weight, "0%")+" of the traffic is asked for the canary")
 	b.entry("revision", fmt.Sprintf("%s; stable is %s", cmp.Or(status.Revision, "none"), cmp.Or(status.StableRevision, "not known yet")))
 	b.entry("evidence", cmp.Or(status.Evidence, "none"))
@@ -122,6 +131,9 @@ func (s scene) stepsText() string {
 	var parts []string
 	for i, step := range s.release.Spec.Steps {
 		text := fmt.Sprintf("%d%%", step.WeightPercent)
+		if step.LeaveAfter != "" {
+			text += " for " + string(step.LeaveAfter)
+		}
 		if ptr.Deref(step.Hold, false) {
 			text += " hold"
 		}
@@ -149,16 +161,6 @@ func (s scene) conditions(b *screenText) {
 	}
 	if len(s.release.Status.Conditions) == 0 {
 		b.line("none: the operator has not looked at it yet")
-	}
-}
-
-func (s scene) metrics(b *screenText) {
-	if len(s.release.Status.Metrics) == 0 {
-		return
-	}
-	b.title("METRIC")
-	for _, m := range s.release.Status.Metrics {
-		b.entry(m.Name, m.Message)
 	}
 }
 

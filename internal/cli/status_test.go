@@ -66,8 +66,17 @@ func withEvidence(cr *v1alpha1.CanaryRelease) {
 	s := &cr.Status
 	s.Step, s.Weight, s.Evidence, s.FloorReplicas = "2/3", "25%", "harm 3%, health 61%", ptr.To[int32](4)
 	s.Metrics = []v1alpha1.MetricStatus{
-		{Name: "errors", Message: "canary 0.40% (5/1,240), stable 0.38% (47/12,300); harm evidence 1.1 of 20 (3%); promote evidence 6.2 of 20 (61%)"},
+		{
+			Name: "errors", Message: "the same in one sentence", Canary: "0.40% (5/1,240)", Stable: "0.38% (47/12,300)",
+			Difference: "+0.02 points (? to +0.91)", Harm: "1.1 of 20", HarmPercent: ptr.To[int32](3), Health: "6.2 of 20", HealthPercent: ptr.To[int32](61),
+			Noise: "1.20", RequestsNeeded: ptr.To[int64](900), TimeNeeded: "1m30s",
+		},
+		{Name: "queue-of-mails", Message: "worse than tolerated in 1 of 4 blocks of this step", Harm: "0.4 of 20", HarmPercent: ptr.To[int32](0), Health: "1.9 of 20", HealthPercent: ptr.To[int32](21)},
 		{Name: "latency", Message: "canary 1.10% (14/1,240), stable 1.02% (125/12,300); harm evidence 1 of 20 (0%); promote evidence 22 of 20"},
+	}
+	s.Decisions = []v1alpha1.DecisionRecord{
+		{Time: &metav1.Time{Time: now.Add(-5 * time.Minute)}, Revision: s.Revision, Stage: "Preparing", Weight: "0%", Reason: "Preparing", Message: "starting the canary"},
+		{Time: &metav1.Time{Time: now.Add(-90 * time.Second)}, Revision: s.Revision, Stage: "Judging", Weight: "25%", Reason: "Judging", Message: "step 2 of 3 at 25%: gathering evidence"},
 	}
 	s.Conditions = append(s.Conditions,
 		condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, "Judging", "the same again"),
@@ -95,6 +104,13 @@ func TestStatusScreens(t *testing.T) {
 		},
 		"stable":        {aRelease(at("Idle", "Stable", "revision "+v1+" serves; a change will be held and released step by step", v1, v1)), aTarget("v1", false)},
 		"not-looked-at": {aRelease()},
+		"compared-with-itself": {aRelease(at("Idle", "Stable", "revision "+v1+" serves", v1, v1), func(cr *v1alpha1.CanaryRelease) {
+			cr.Spec.Analysis.Mode = v1alpha1.ModeAA
+			cr.Status.Calibration = []v1alpha1.MetricCalibration{{
+				Name: "errors", ProposedAbsolute: "0.2%",
+				Message: "halves of stable: 0.12% (24/20,000) and 0.10% (21/20,500); difference +0.02 points (-0.11 to +0.16); noise 1.40; tolerate.absolute 0.2% holds for both halves",
+			}}
+		}), aTarget("v1", false)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, status, message := newTable(interceptor.Funcs{}, objects...).run(t.Context(), "status", "checkout")

@@ -104,6 +104,8 @@ type MetricAssessment struct {
 	StableLeftOut []string
 	// Detail is the metric's numbers in words.
 	Detail string
+
+	limited bool // there is a limit
 }
 
 // Assess judges what was observed. nextShare is the share of the next step, 1 for promotion; evidence that was gathered
@@ -118,8 +120,10 @@ func (s *State) Assess(p Policy, nextShare float64) Assessment {
 	for i := range p.Metrics {
 		m := s.assessMetric(p, i)
 		a.Metrics = append(a.Metrics, m)
-		a.CanaryRequests = min(a.CanaryRequests, m.Canary.Requests)
-		a.CanaryRequestsNeeded = max(a.CanaryRequestsNeeded, m.CanaryRequestsNeeded)
+		if !p.Metrics[i].Signs {
+			a.CanaryRequests = min(a.CanaryRequests, m.Canary.Requests)
+			a.CanaryRequestsNeeded = max(a.CanaryRequestsNeeded, m.CanaryRequestsNeeded)
+		}
 		if m.LogPromote < logPromote {
 			furthest, logPromote = i, m.LogPromote
 		}
@@ -129,7 +133,7 @@ func (s *State) Assess(p Policy, nextShare float64) Assessment {
 	a.PromoteProgress = progress(logPromote, p.BadPromotionRisk)
 	c := s.conclude(p, evidenceNow{harm: harm, logPromote: logPromote, furthest: furthest, nextShare: nextShare})
 	a.Verdict, a.Reason, a.Metric = c.Verdict, c.Reason, p.Metrics[c.Metric].Name
-	a.Detail = s.sentence(&a, c.Metric)
+	a.Detail = s.sentence(p, &a, c.Metric)
 	return a
 }
 
@@ -156,13 +160,19 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 		Weight:        mp.importance() / p.totalImportance(),
 		Canary:        ArmCount{Requests: m.Step.Canary.N, Bad: m.Step.Canary.X},
 		Stable:        ArmCount{Requests: m.Step.Stable.N, Bad: m.Step.Stable.X},
-		LogHarm:       harmLog(m.Harm, m.Wide, s.mem.Idle),
+		LogHarm:       harmLog(m.Harm, m.Wide, s.mem.Idle) + m.Signs.logHarm(),
 		LogPromote:    m.logPromote(),
 		Noise:         m.Phi,
 		StableLeftOut: s.leftOut(m),
 	}
+	if mp.Signs {
+		out.Canary = ArmCount{Requests: m.Signs.StepWorse + m.Signs.StepNotWorse, Bad: m.Signs.StepWorse}
+		out.RatioHigh, out.DifferenceLow, out.DifferenceHigh = math.Inf(1), -1, 1
+		out.Detail = out.signSentence(p)
+		return out
+	}
 	if mp.Limit > 0 {
-		out.LogLimit = m.Limit.logValue(s.mem.Idle)
+		out.limited, out.LogLimit = true, m.Limit.logValue(s.mem.Idle)
 	}
 	out.Difference = out.Canary.Rate() - out.Stable.Rate()
 	view := snapshot{counts: m.Step.counts(), baseline: m.Stable.rate(), noise: max(1, m.Phi)}
@@ -175,9 +185,9 @@ func (s *State) assessMetric(p Policy, i int) MetricAssessment {
 
 // logPromote is the log evidence of health of this step, the lesser of comparison and limit.
 func (m *metricMemory) logPromote() float64 {
-	log := 0.0
+	log := m.Signs.logHealth()
 	if len(m.Promote) > 0 {
-		log = m.Promote.logValue(0)
+		log += m.Promote.logValue(0)
 	}
 	if len(m.LimitPromote) > 0 {
 		log = min(log, m.LimitPromote.logValue(0))

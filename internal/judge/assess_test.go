@@ -158,23 +158,58 @@ func TestHarmBeatsHealth(t *testing.T) {
 }
 
 func TestDetail(t *testing.T) {
+	limited := errorsAndLatency(1)
+	limited.Metrics[0].Limit = .05
 	for name, c := range map[string]struct {
-		tell func(*scene)
-		want string
+		policy Policy // none: errors alone
+		tell   func(*scene)
+		want   string
 	}{
 		"nothing was seen": {
 			tell: func(*scene) {},
 			want: "errors: canary without requests, stable without requests; harm evidence 1 of 20 (0%); " +
-				"promote evidence 1 of 20; the canary has served no requests in this step",
+				"promote evidence 1 of 20; no canary requests are counted in this step",
 		},
 		"harm": {
 			tell: func(s *scene) { s.looks(2, harmful) },
 			want: "harm is proven: errors: canary 30.00% (120/400), stable 0.10% (1.6/1,600); harm evidence 26.2 of 20 (100%); " +
-				"promote evidence under 0.005 of 20",
+				"promote evidence under 0.005 of 20; difference +29.90 points, between +21.54 and +39.24; " +
+				"proven 20s after the canary's first traffic",
+		},
+		"another metric was not served": {
+			policy: errorsAndLatency(2),
+			tell:   func(s *scene) { s.looks(5, func(l *Look) { l.Metrics[1].Canary = pods("canary", 2, 0, 0) }) },
+			want: "latency: canary without requests, stable 0.10% (4/4,000); harm evidence 1 of 60 (0%); " +
+				"promote evidence 1 of 20; no canary requests are counted in this step for latency",
+		},
+		"each metric is counted against its part of the risk": {
+			policy: errorsAndLatency(2),
+			tell:   func(s *scene) { s.looks(2, harmful) },
+			want: "errors: canary 30.00% (120/400), stable 0.10% (1.6/1,600); harm evidence 26.2 of 30 (96%); " +
+				"promote evidence under 0.005 of 20; at the present rates the gate is not in reach for errors",
+		},
+		"the canary is gone": {
+			tell: func(s *scene) { s.looks(3, noCanary) },
+			want: "the canary was not seen in 3 looks or more: errors: canary without requests, stable 0.10% (2.4/2,400); " +
+				"harm evidence 1 of 20 (0%); promote evidence 1 of 20",
+		},
+		"the limit": {
+			policy: limited,
+			tell:   func(s *scene) { s.looks(8, harmful, noStable) },
+			want: "the limit is exceeded: errors: canary 30.00% (300/1,000), stable without requests; evidence over the limit " +
+				"154 of 60 (100%); promote evidence under 0.005 of 20; the limit is 5%; proven 50s after the canary's first traffic",
+		},
+		"within tolerance": {
+			tell: func(s *scene) { s.looks(60) },
+			want: "within tolerance: errors: canary 0.10% (12/12,000), stable 0.10% (48/48,000); harm evidence 0.577 of 20 (0%); " +
+				"promote evidence over 1,000,000 of 20; difference +0.00 points, between -0.08 and +0.11",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
+			if len(c.policy.Metrics) > 0 {
+				p = c.policy
+			}
 			s := newScene(t, p)
 			c.tell(s)
 			if diff := cmp.Diff(c.want, s.s.Assess(p, .2).Detail); diff != "" {

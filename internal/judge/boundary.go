@@ -42,6 +42,15 @@ func (b Buckets) AtOrAbove(x float64) (bound float64, err error) {
 	return 0, ErrBoundary
 }
 
+// Quantile is about where a share q of the requests lies, for who chooses a boundary of a histogram that has more of them
+// than were seen (a native one); +Inf for no histogram.
+func (b Buckets) Quantile(q float64) float64 {
+	if !b.possible() || !inside(q) {
+		return math.Inf(1)
+	}
+	return b.quantile(q)
+}
+
 // quantile is about where a share q of the requests lies. It only guides the choice of a boundary, so that the bucket may
 // be taken as even.
 func (b Buckets) quantile(q float64) float64 {

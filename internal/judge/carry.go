@@ -55,11 +55,13 @@ func (m *metricMemory) missing() int {
 
 // collect counts what was not seen and puts the look's counts together with those that wait. It reports false while one
 // arm still waits for the other; after three looks it waits no longer.
-func (m *metricMemory) collect(c *Counts, settling bool) (counts Counts, settled, ready bool) {
+func (m *metricMemory) collect(c *Counts, l Look) (counts Counts, settled, ready bool) {
+	settling := l.Settling
 	m.NoCanary, m.NoStable = unseenFor(m.NoCanary, c.Canary), unseenFor(m.NoStable, c.Stable)
 	both := len(c.Canary) > 0 && len(c.Stable) > 0
 	neither := len(c.Canary) == 0 && len(c.Stable) == 0
-	if m.Waiting.empty() && (both || neither || m.missing() >= unseenLooks) {
+	alone := l.Promoting && len(c.Canary) > 0 // stable is going, and the past stands in for it
+	if m.Waiting.empty() && (both || neither || alone || m.missing() >= unseenLooks) {
 		return *c, settling, true
 	}
 	m.Waiting.add(c, settling)

@@ -87,6 +87,8 @@ func (m *memory) impossible() string {
 		return "deciding metric"
 	case !m.Split.possible():
 		return "split"
+	case !m.Halves.possible():
+		return "halves"
 	}
 	for i := range m.Metrics {
 		if !m.Metrics[i].possible(len(m.Canary), len(m.Stable), m.Begun) {
@@ -118,7 +120,7 @@ func (m *metricMemory) possible(canary, stable int, begun bool) bool {
 	}
 	fine := m.Harm.possible() && m.Wide.possible() && (len(m.Wide) == 0 || len(m.Wide) == wideBets) && m.Limit.possible() && m.Promote.possible() && m.LimitPromote.possible() &&
 		m.Stable.possible() && m.Canary.possible() && m.Ratio.possible() && m.Step.possible() && m.StepWarm.possible() &&
-		m.Noise.possible() && m.Phi >= 0 && m.NoCanary >= 0 && m.NoStable >= 0 &&
+		m.Noise.possible() && m.Times.possible() && m.Signs.possible() && m.Phi >= 0 && m.NoCanary >= 0 && m.NoStable >= 0 &&
 		m.Waiting.possible() && len(m.CanaryPods) == canary && len(m.StablePods) == stable
 	for i := range m.CanaryPods {
 		pod := &m.CanaryPods[i]

@@ -31,7 +31,7 @@ func (s *State) LogEvidence(p Policy, metric int) (harm, limit, promote float64)
 	if p.Metrics[metric].Limit > 0 {
 		limit = m.Limit.logValue(s.mem.Idle)
 	}
-	return harmLog(m.Harm, m.Wide, s.mem.Idle), limit, m.logPromote()
+	return harmLog(m.Harm, m.Wide, s.mem.Idle) + m.Signs.logHarm(), limit, m.logPromote()
 }
 
 // evidenceNow is what a verdict is drawn from.

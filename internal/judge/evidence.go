@@ -8,7 +8,8 @@ type judgement struct {
 	harm, health margin
 	wide         float64 // tolerance added for each cold request
 	baseline     float64
-	compared     bool // a baseline is known
+	past         float64 // the share that a new version is held to while it is promoted; 0: there is no past to hold it to
+	compared     bool    // a baseline is known
 	noise        float64
 }
 
@@ -19,6 +20,9 @@ func (m *metricMemory) judgement(mp *MetricPolicy, a *arms, wide, nextShare floa
 		base = m.Canary
 	}
 	j := judgement{policy: mp, wide: wide, baseline: base.rate(), compared: base.N > 0}
+	if a.promoting {
+		j.past = m.Times.holds(mp, wide)
+	}
 	j.harm = mp.margin(mp.Absolute)
 	j.harm.rho *= m.podsWiden(a)
 	j.health = mp.margin(mp.gateTolerance(nextShare))
@@ -83,7 +87,7 @@ func (m *metricMemory) growHarm(j *judgement, a *arms, w *workspace) {
 	m.Harm.grow(w.steps[:])
 	m.Limit.grow(w.limits[:])
 	m.Wide = m.Harm.lend(m.Wide, a)
-	m.Wide.grow(j.wideIncrements(w.wide[:], cold, a.stable))
+	m.Wide.grow(j.wideIncrements(w.wide[:], a.wide(cold, tally{}), a.stable))
 	for i := range m.CanaryPods {
 		m.growWithout(i, j, a, w)
 	}
@@ -98,7 +102,7 @@ func (m *metricMemory) growWithout(i int, j *judgement, a *arms, w *workspace) {
 		ownWarm, ownCold = tally{}, own
 	}
 	pod.Wide = pod.Harm.lend(pod.Wide, a)
-	pod.Wide.growCoarsely(j.wideIncrements(w.wide[:], cold.less(ownCold), a.stable))
+	pod.Wide.growCoarsely(j.wideIncrements(w.wide[:], a.wide(cold.less(ownCold), own), a.stable))
 	if ownWarm.N <= 0 {
 		pod.Harm.growCoarsely(w.steps[:])
 		pod.Limit.growCoarsely(w.limits[:])
@@ -119,7 +123,7 @@ func (m *metricMemory) growWithout(i int, j *judgement, a *arms, w *workspace) {
 // growHealth multiplies the evidence of health by that of the warm part of the interval.
 func (m *metricMemory) growHealth(j *judgement, a *arms, w *workspace) {
 	warm := a.warm
-	if a.settling || warm.N <= 0 {
+	if a.settling || a.promoting || warm.N <= 0 {
 		return
 	}
 	if j.compared {
@@ -145,7 +149,7 @@ func (m *metricMemory) learn(j *judgement, a *arms, w *workspace, slot int64) {
 	m.Canary.add(a.canary)
 	m.Step.add(a.canary, a.stable)
 	warm := a.warm
-	if !a.settling && warm.N > 0 && a.stable.N > 0 {
+	if !a.settling && !a.promoting && warm.N > 0 && a.stable.N > 0 {
 		m.StepWarm.add(warm, a.stable)
 		m.Ratio.add(warm, a.stable)
 		interval := armTally{Canary: warm, Stable: a.stable}
@@ -154,12 +158,15 @@ func (m *metricMemory) learn(j *judgement, a *arms, w *workspace, slot int64) {
 	for i := range m.CanaryPods {
 		m.CanaryPods[i].add(w.canary[i], slot)
 	}
-	m.learnStable(a, w, slot)
+	if !a.promoting {
+		m.learnStable(a, w, slot)
+	}
 }
 
 // learnStable takes in what an interval teaches of stable alone.
 func (m *metricMemory) learnStable(a *arms, w *workspace, slot int64) {
 	m.Stable.add(a.stable)
+	m.Times.add(a.stable, slot)
 	if !a.podsKnown {
 		return
 	}

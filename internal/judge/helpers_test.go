@@ -95,6 +95,7 @@ func randomLooks(r *rand.Rand, n int) []Look {
 		l.Settling = i%40 == 0
 		l.NextShare = min(1, .05*float64(1+l.Step))
 		l.WantedShare = .2
+		l.Promoting = i > 3*n/4
 		if l.History {
 			l.Step = 0
 			for m := range l.Metrics {

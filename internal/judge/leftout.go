@@ -1,13 +1,16 @@
 package judge
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // surprise is how small the chance of a concentration must be to look at one canary pod.
 const surprise = .05
 
 // decide looks for the crossing of harm. When the evidence suffices but the canary's bad requests are on one pod, it
 // must suffice without each pod as well (judging-method section 5.3). Once they were found on one pod, that stays so.
-func (s *State) decide(p Policy) {
+func (s *State) decide(p Policy, now time.Time) {
 	s.mem.BadPod = ""
 	harm := s.harm(p, -1)
 	if harm.log < logGate(p.FalseRollbackRisk) {
@@ -21,6 +24,7 @@ func (s *State) decide(p Policy) {
 			return
 		}
 	}
+	s.mem.CrossedAt = now.UnixNano()
 	s.mem.Crossed, s.mem.CrossedBy, s.mem.CrossedLimit = true, harm.metric, harm.byLimit
 }
 
@@ -51,7 +55,7 @@ func (s *State) harm(p Policy, without int) combined {
 			comparison, wide, limit = pod.Harm, pod.Wide, pod.Limit
 		}
 		weight := math.Log(mp.importance()) - total
-		weigh(i, false, weight+harmLog(comparison, wide, s.mem.Idle))
+		weigh(i, false, weight+harmLog(comparison, wide, s.mem.Idle)+m.Signs.logHarm())
 		if mp.Limit > 0 {
 			weigh(i, true, weight+limit.logValue(s.mem.Idle))
 		}

@@ -37,6 +37,9 @@ type Look struct {
 	WantedShare float64
 	// Settling says that a change of weight lands in this interval.
 	Settling bool
+	// Promoting says that stable's pods are being replaced by pods of the new version. What stable serves is then no
+	// longer the old version's: it hides harm and proves no health. Pods that are told apart as new belong to Canary.
+	Promoting bool
 	// History says that the interval is before the release: it teaches how stable behaves, and is no evidence.
 	History bool
 	// Metrics are in the order of Policy.Metrics.

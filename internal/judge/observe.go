@@ -27,6 +27,7 @@ type arms struct {
 	served                 float64 // requests of all stable pods
 	canaryPods, stablePods float64
 	podsKnown, settling    bool
+	promoting, begins      bool // stable's pods are being replaced; from this interval on
 }
 
 // parts divides the canary's counts: those that are judged by the tolerance, and those that are judged with the wide
@@ -65,7 +66,8 @@ func (s *State) Observe(p Policy, l Look) error {
 		for i := range s.mem.Metrics {
 			s.observeMetric(p, i, l)
 		}
-		s.decide(p)
+		s.mem.Promoting = l.Promoting
+		s.decide(p, l.To)
 	}
 	s.mem.Last, s.mem.Seen = l.To.UnixNano(), true
 	return nil
@@ -132,6 +134,7 @@ func (s *State) renewHealth(newStep bool) {
 	for i := range s.mem.Metrics {
 		m := &s.mem.Metrics[i]
 		m.Promote, m.LimitPromote = m.Promote[:0], m.LimitPromote[:0]
+		m.Signs.renew()
 		if newStep {
 			m.Step, m.StepWarm = armTally{}, armTally{}
 			m.Waiting.Settling = !m.Waiting.empty()
@@ -165,17 +168,23 @@ func (m *metricMemory) invest(p *MetricPolicy, mass float64) {
 // observeMetric takes in one metric's interval: first the evidence, from what was known before; then what it teaches.
 func (s *State) observeMetric(p Policy, i int, l Look) {
 	m, mp := &s.mem.Metrics[i], &p.Metrics[i]
-	c, settling, ready := m.collect(&l.Metrics[i], l.Settling)
+	if mp.Signs {
+		m.Signs.count(&l.Metrics[i], l.Settling)
+		return
+	}
+	c, settling, ready := m.collect(&l.Metrics[i], l)
 	if !ready {
 		return
 	}
 	a := s.gather(i, &c)
-	a.settling = settling
+	a.settling, a.promoting, a.begins = settling, l.Promoting, l.Promoting && !s.mem.Promoting
 	j := m.judgement(mp, &a, p.WarmupTolerance, s.mem.Share)
 	m.growHarm(&j, &a, &s.work)
 	m.growHealth(&j, &a, &s.work)
 	m.learn(&j, &a, &s.work, s.mem.Slot)
-	m.suspectStable(mp)
+	if !a.promoting {
+		m.suspectStable(mp)
+	}
 	if i == 0 && !settling {
 		s.mem.Split.observe(l.WantedShare, a.canary.N, a.served)
 	}

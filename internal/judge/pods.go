@@ -73,6 +73,9 @@ func chiSquare(pods []tally) (chi, freedom float64) {
 // fewestForTau is the number of bad requests under which differences between pods are not measured.
 const fewestForTau = 10
 
+// tauSigmas is how many standard deviations beyond chance pods must be apart to count as different.
+const tauSigmas = 1.5
+
 // lasting sums what τ needs of the pods' counts over all time.
 type lasting struct {
 	pods, n, x, nn, nx, xx float64
@@ -92,7 +95,10 @@ func (l *lasting) add(t tally) {
 }
 
 // tau is the coefficient of variation between pods that differ for good, beyond what chance explains
-// (judging-method section 5.5).
+// (judging-method section 5.5). Chance alone gives a spread of x·(1 − 1/pods) with a standard deviation of about
+// √(2·scale + x). One and a half of these are taken off: with few errors the square root of what chance leaves over would
+// otherwise widen the margin by half for pods that are equal. Where it matters, that pods do differ for good, the spread
+// grows with the square of the counts and the deviation does not.
 func (l lasting) tau() float64 {
 	if l.x < fewestForTau || l.pods < 2 {
 		return 0
@@ -100,7 +106,8 @@ func (l lasting) tau() float64 {
 	mean := l.x / l.n
 	scale := mean * mean * l.nn
 	spread := l.xx - 2*mean*l.nx + scale
-	return math.Sqrt(max(0, (spread-l.x*(1-1/l.pods))/scale))
+	chance := l.x*(1-1/l.pods) + tauSigmas*math.Sqrt(2*scale+l.x)
+	return math.Sqrt(max(0, (spread-chance)/scale))
 }
 
 // concentration is how surprising it is that one pod has as many of the bad requests as it has, with the pods equally

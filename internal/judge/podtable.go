@@ -48,12 +48,7 @@ type podIndex map[string]int
 
 // enter gives each pod of an arm that has a name a place, as far as there are places.
 func (x *podIndex) enter(names []string, pods []PodCount, most int) []string {
-	if *x == nil {
-		*x = make(podIndex, len(pods))
-		for i, name := range names {
-			(*x)[name] = i
-		}
-	}
+	x.open(names, len(pods))
 	for i := range pods {
 		if _, known := (*x)[pods[i].Pod]; !known && pods[i].Pod != "" && len(names) < most {
 			(*x)[pods[i].Pod] = len(names)
@@ -61,6 +56,17 @@ func (x *podIndex) enter(names []string, pods []PodCount, most int) []string {
 		}
 	}
 	return names
+}
+
+// open makes the index of the names that are known, after the state was read back.
+func (x *podIndex) open(names []string, room int) {
+	if *x != nil {
+		return
+	}
+	*x = make(podIndex, max(room, len(names)))
+	for i, name := range names {
+		(*x)[name] = i
+	}
 }
 
 // enterPods gives the look's pods their places and sets up what is remembered of them for each metric. The evidence

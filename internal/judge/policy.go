@@ -38,6 +38,9 @@ type MetricPolicy struct {
 	Limit float64
 	// LowerIsWorse turns the comparison round: canary ≥ stable × (1 − Relative) − Absolute.
 	LowerIsWorse bool
+	// Signs says that the metric is a gauge: its counts are blocks of time, each worse or not. Its tolerances are in the
+	// blocks already.
+	Signs bool
 }
 
 // ErrPolicy is the class of errors that only an edit of the policy cures.

@@ -27,8 +27,11 @@ type memory struct {
 	Stable  []string       `json:"d,omitempty"`
 	Metrics []metricMemory `json:"m"`
 	Split   split          `json:"w,omitzero"`
+	Halves  halves         `json:"a,omitzero"` // mode AA only
 
+	Promoting    bool   `json:"y,omitempty"`  // the last look was
 	Crossed      bool   `json:"x,omitempty"`  // harm is proven: final
+	CrossedAt    int64  `json:"xt,omitempty"` // end of the look in which it was, Unix nanoseconds
 	CrossedBy    int    `json:"xm,omitempty"` // the metric that weighed most
 	CrossedLimit bool   `json:"xl,omitempty"` // … by its limit
 	Concentrated bool   `json:"k,omitempty"`  // at a crossing the bad requests were on one pod
@@ -48,12 +51,14 @@ type metricMemory struct {
 	Step         armTally    `json:"a,omitzero"` // all intervals of this step
 	StepWarm     armTally    `json:"w,omitzero"` // those that are evidence of health
 	Noise        noise       `json:"n,omitzero"`
+	Times        times       `json:"b,omitzero"`  // how stable moves by itself
 	Phi          float64     `json:"f,omitempty"` // the last interval's φ
 	NoCanary     int         `json:"u,omitempty"` // looks in a row without this arm
 	NoStable     int         `json:"v,omitempty"`
 	Waiting      waiting     `json:"o,omitzero"` // an arm's counts that wait for the other's
 	CanaryPods   []podMemory `json:"cp,omitempty"`
 	StablePods   []podMemory `json:"sp,omitempty"`
+	Signs        signs       `json:"g2,omitzero"` // of a gauge
 }
 
 // armTally is both arms' counts.

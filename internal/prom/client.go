@@ -158,6 +158,11 @@ func convert(stream *model.SampleStream) telemetry.Series {
 	for _, v := range stream.Values {
 		s.Samples = append(s.Samples, telemetry.Sample{UnixMillis: int64(v.Timestamp), Value: float64(v.Value)})
 	}
+	for _, h := range stream.Histograms {
+		if h.Histogram != nil {
+			s.Histograms = append(s.Histograms, nativeSample(int64(h.Timestamp), h.Histogram))
+		}
+	}
 	return s
 }
 

@@ -30,6 +30,8 @@ type fakeServer struct {
 	// counts is what the counters of each cluster say at a scrape.
 	counts func(cluster, code string, scrape int) float64
 	names  []string
+	// offset is how much later than the first a cluster's own proxy is scraped.
+	offset map[string]time.Duration
 }
 
 var clusterPattern = regexp.MustCompile(`envoy_cluster_name=~"([^"]*)"`)
@@ -62,11 +64,11 @@ func (f *fakeServer) series(cluster string, now time.Time) []telemetry.Series {
 	for _, code := range []string{"200", "503"} {
 		s := telemetry.Series{Labels: telemetry.Labels{
 			"__name__": "envoy_cluster_upstream_rq", "envoy_cluster_name": cluster, "envoy_response_code": code,
-			"job": "envoy", "instance": "10.0.0.1:19001",
+			"job": "envoy", "instance": "10.0.0.1:19001" + f.offset[cluster].String(),
 		}}
 		for i := 0; ; i++ {
 			// A sample can be read a moment after its timestamp.
-			at := start.Add(f.skew).Add(time.Duration(i) * f.every)
+			at := start.Add(f.skew).Add(f.offset[cluster]).Add(time.Duration(i) * f.every)
 			if at.Add(50 * time.Millisecond).After(now) {
 				break
 			}

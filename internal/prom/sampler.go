@@ -46,6 +46,8 @@ type endpoint struct {
 	client asker
 	wake   chan struct{}
 	skew   skew
+	// next is before when no other round begins.
+	next time.Time
 }
 
 // New returns a sampler for the endpoints. It does nothing until Start.
@@ -167,7 +169,9 @@ func (s *Sampler) run(ctx context.Context, e *endpoint) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.round(ctx, e)
+		if !s.clock.Now().Before(e.next) {
+			s.round(ctx, e)
+		}
 	}
 }
 
@@ -185,7 +189,7 @@ func (s *Sampler) of(e *endpoint) []*watch {
 	return watches
 }
 
-// due is when the first watch is due.
+// due is when the first watch is due and may be read.
 func (s *Sampler) due(e *endpoint) (time.Time, bool) {
 	var first time.Time
 	for _, w := range s.of(e) {
@@ -193,7 +197,7 @@ func (s *Sampler) due(e *endpoint) (time.Time, bool) {
 			first = due
 		}
 	}
-	return first, !first.IsZero()
+	return later(first, e.next), !first.IsZero()
 }
 
 func (w *watch) dueAt() time.Time {
@@ -222,6 +226,7 @@ func (s *Sampler) round(ctx context.Context, e *endpoint) {
 	if ctx.Err() != nil {
 		return
 	}
+	e.next = asked.Add(apart(plans))
 	for i, p := range plans {
 		changed := p.watch.absorb(p, answers[i], asked, e.skew.ahead, e.ScrapeInterval)
 		if changed && s.find(p.watch.key) == p.watch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/slipway/internal/telemetry"
 )
@@ -242,6 +243,31 @@ func TestAReplacedMetricKeepsTheOthers(t *testing.T) {
 	for i, c := range looks[0].Metrics {
 		if diff := cmp.Diff(want, c); diff != "" {
 			t.Errorf("metric %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestReleasesThatAreScrapedAtDifferentMomentsShareRounds(t *testing.T) {
+	const releases, intervals = 40, 10
+	b := newBench(t)
+	b.server.offset = map[string]time.Duration{}
+	for i := range releases {
+		key, w := b.release(t, fmt.Sprintf("checkout-%d", i))
+		for _, cluster := range b.server.names[len(b.server.names)-2:] {
+			b.server.offset[cluster] = time.Duration(i) * b.server.every / releases
+		}
+		b.Watch(key, w)
+	}
+	b.pass(10 * b.server.every)
+	before := len(b.server.sent())
+	b.pass(intervals * b.server.every)
+	if n := len(b.server.sent()) - before; n > roundsInInterval*intervals {
+		t.Errorf("%d queries in %d intervals, want %d in each at most", n, intervals, roundsInInterval)
+	}
+	for i := range releases {
+		r := b.Take(types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("checkout-%d", i)})
+		if len(r.Looks) < 2*intervals-2 || r.Problem != "" {
+			t.Errorf("release %d has %d looks and the problem %q, want a look of each scrape", i, len(r.Looks), r.Problem)
 		}
 	}
 }

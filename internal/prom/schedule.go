@@ -70,6 +70,25 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+const (
+	// roundsInInterval is how often an endpoint is asked between two scrapes at most, however many releases there are and
+	// whenever the samples of each come: those that come in between wait for the next round.
+	roundsInInterval = 8
+	// longestApart bounds by how much this may make a look late.
+	longestApart = time.Second
+)
+
+// apart is the least time between two rounds, by the shortest time between scrapes that is known.
+func apart(plans []plan) time.Duration {
+	shortest := time.Duration(0)
+	for _, p := range plans {
+		if interval := p.watch.interval(); interval > 0 && (shortest == 0 || interval < shortest) {
+			shortest = interval
+		}
+	}
+	return min(max(shortest/roundsInInterval, closest), longestApart)
+}
+
 // windows are the lengths of time ranges in use: releases share a query only if they read the same range.
 var windows = []time.Duration{
 	30 * time.Second, time.Minute, 2 * time.Minute, 6 * time.Minute, 12 * time.Minute, 25 * time.Minute, longestWindow,

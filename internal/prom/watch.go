@@ -271,6 +271,13 @@ func (w *watch) judge(failed []string, now time.Time, expected time.Duration) bo
 	return changed
 }
 
+// interval is the time between the scrapes of what is followed; zero while that is not known.
+func (w *watch) interval() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.health.Interval
+}
+
 // healthOf is the health of each metric, also when nothing was ever answered.
 func (w *watch) healthOf() []telemetry.MetricHealth {
 	if len(w.health.Metrics) == len(w.spec.Metrics) {

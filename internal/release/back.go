@@ -62,7 +62,8 @@ func (t *turn) followPutBack() bool {
 		return t.giveUpPutBack("revision " + target.Revision + " was put into the Deployment past the hold")
 	case t.next.Unprotected && target.StableBroken && target.Held && !target.SameAsStable && target.Revision != t.next.Canary:
 		return t.giveUpPutBack("stable has no available pod to come back to, and revision " + target.Revision + " has come")
-	case target.Held && target.Revision != t.next.Revision:
+	case target.Revision != t.next.Revision && (target.Held || (t.next.Stage == Evacuating && target.SameAsStable)):
+		// Before anything was put back, stable's template is there because somebody wrote it.
 		t.noteNewer()
 	}
 	return false
@@ -146,7 +147,7 @@ func (t *turn) putBackText() string {
 // putBackDone also takes a Deployment that was made anew with stable's template: its pods are as good as stable's.
 func (t *turn) putBackDone() bool {
 	target := t.seen.Target
-	if target.Held || !target.SameAsStable {
+	if target.Held || !target.SameAsStable || target.Ours {
 		return false
 	}
 	if !target.OnlyStablePods && target.RolledOut && target.Serving.UID != "" {
@@ -170,7 +171,7 @@ func (t *turn) reholding() {
 	target := t.seen.Target
 	again := target.Held && target.Revision == t.next.Revision
 	nothing := (t.next.Outcome == Withdrawn || t.next.Reverted) && !target.Held && target.SameAsStable
-	if !again && !nothing {
+	if (!again && !nothing) || target.Ours {
 		t.sayCause("; the change is being held again")
 		return
 	}

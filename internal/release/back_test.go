@@ -90,16 +90,25 @@ func TestNewerChange(t *testing.T) {
 
 func TestPutBack(t *testing.T) {
 	tell(t, map[string]story{
-		"Evacuating waits until users are on the old pods": {from: Evacuating, want: Evacuating, wantShares: evacuated, check: wantTwinKept(50)},
+		"Evacuating waits until users are on the old pods": {from: Evacuating, want: Evacuating, wantTarget: Freeze, wantShares: evacuated, check: wantTwinKept(50)},
+		"Evacuating holds nothing again when somebody has set stable's template back past the hold": {
+			from: Evacuating, seen: func(o *Observation) { o.Target.Revision, o.Target.SameAsStable = oldRevision, true },
+			want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
+			check: func(t *testing.T, d Decision) {
+				if !d.Next.Reverted {
+					t.Error("the change would be held again over what a person wrote")
+				}
+			},
+		},
 		"Evacuating counts no share that was applied before": {
-			from: Evacuating, run: func(r *Run) { r.Since = now.Add(-time.Second) }, seen: appliedLongAgo, want: Evacuating, wantShares: evacuated,
+			from: Evacuating, run: func(r *Run) { r.Since = now.Add(-time.Second) }, seen: appliedLongAgo, want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
 		},
 		"Evacuating to PuttingBack when users are on the old pods": {from: Evacuating, seen: applied, want: PuttingBack, wantTarget: PutBack, wantShares: evacuated},
 		"Evacuating to PuttingBack when no old pod is left": {
 			from: Evacuating, seen: func(o *Observation) { o.Hold.ReadyPods = 0 }, want: PuttingBack, wantTarget: PutBack, wantShares: shares(Million, 0, 0),
 		},
 		"Evacuating keeps users on the old pods when nothing is known of them": {
-			from: Evacuating, seen: func(o *Observation) { o.Hold = HoldFacts{} }, want: Evacuating, wantShares: evacuated,
+			from: Evacuating, seen: func(o *Observation) { o.Hold = HoldFacts{} }, want: Evacuating, wantTarget: Freeze, wantShares: evacuated,
 		},
 		"PuttingBack waits for stable's pods":                       {from: PuttingBack, want: PuttingBack, wantTarget: PutBack, wantShares: evacuated},
 		"PuttingBack waits while the cache shows the bad template":  {from: PuttingBack, seen: all(lifted, onlyStable), want: PuttingBack, wantTarget: PutBack},
@@ -131,6 +140,11 @@ func TestPutBack(t *testing.T) {
 		},
 		"PuttingBack to RollingBack when a fix comes and stable was broken before": {
 			from: PuttingBack, run: func(r *Run) { r.Unprotected = true }, seen: all(holdsTemplate(newer), stableBroken), want: RollingBack,
+		},
+		"PuttingBack waits until the template's fields are their owners'": {from: PuttingBack, seen: all(onlyStable, ours), want: PuttingBack, wantTarget: PutBack},
+		"Reholding waits until the template's fields are their owners'":   {from: Reholding, seen: all(holdsTemplate(newRevision), ours), want: Reholding, wantTarget: Rehold},
+		"Reholding of nothing waits until the template's fields are their owners'": {
+			from: Reholding, run: func(r *Run) { r.Reverted = true }, seen: ours, want: Reholding, wantTarget: PutBack,
 		},
 		"Returning waits until the route is the user's Service":            {from: Returning, want: Returning, check: wantTwinKept(50)},
 		"Returning leaves a newer change where it is held":                 {from: Returning, seen: holdsTemplate(newer), want: Returning, check: wantTwinKept(50)},
@@ -168,6 +182,9 @@ func lifted(o *Observation) {
 func pastHold(o *Observation) {
 	o.Target.Held, o.Target.Revision, o.Target.SameAsStable = false, newer, false
 }
+
+// ours: the operator died between its write of the template and that which gives the fields back.
+func ours(o *Observation) { o.Target.Ours = true }
 
 func onlyStable(o *Observation) { o.Target.OnlyStablePods, o.Target.Mixed = true, false }
 

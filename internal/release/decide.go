@@ -30,6 +30,9 @@ type turn struct {
 	detail string
 	answer string
 	done   bool
+	// replacePod is Decision.ReplacePod.
+	replacePod string
+	observed   string
 }
 
 func (t *turn) seal(before Run) Decision {
@@ -43,7 +46,7 @@ func (t *turn) seal(before Run) Decision {
 	}
 	return Decision{
 		Next: t.next, Want: t.next.Want, Wake: t.wake, Reason: t.reason, Detail: t.detail,
-		Answer: t.answer, RequestDone: t.done,
+		Answer: t.answer, RequestDone: t.done, ReplacePod: t.replacePod, Observed: t.observed,
 	}
 }
 

@@ -13,6 +13,10 @@ type Decision struct {
 	// Reason and Detail say why the release is where it is.
 	Reason Reason
 	Detail string
+	// ReplacePod is a canary pod that is to be deleted, so that another one comes.
+	ReplacePod string
+	// Observed is the reason for what would follow from evidence that is only observed; empty: nothing would.
+	Observed string
 	// Answer says what became of a person's request; empty: there was none, or none that is new.
 	Answer string
 	// RequestDone says that the request was dealt with and can be taken away.

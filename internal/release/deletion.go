@@ -62,7 +62,7 @@ func (t *turn) finalReached() bool {
 	if !target.Found {
 		return true
 	}
-	return !target.Held && (t.next.Final != PutBack || target.SameAsStable)
+	return !target.Held && (t.next.Final != PutBack || (target.SameAsStable && !target.Ours))
 }
 
 func finalText(final Target) string {

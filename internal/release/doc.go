@@ -13,7 +13,8 @@
 //	harm, abort, newer change, withdrawn, record lost: any of Preparing to PromotionEntering ──▶ RollingBack
 //	RollingBack ──▶ RolledBack (rejected) | Idle (anything else, which goes on with what is held then)
 //	harm, abort, newer change, withdrawn: PromotionRolling ──▶ Evacuating ──▶ PuttingBack ──▶ Returning ──▶ Reholding ──▶ as RollingBack
-//	PromotionRolling with too few old pods, Idle, LettingThrough and RolledBack with a change held over a half-rolled Deployment ──▶ PuttingBack
+//	PromotionRolling with too few old pods, harm in PromotionFinishing ──▶ PuttingBack
+//	Idle, LettingThrough and RolledBack with a change held over a half-rolled Deployment ──▶ PuttingBack
 //
 // Deleting leaves every stage. Refused is Checking with a reason.
 package release

@@ -27,7 +27,7 @@ func (t *turn) idle() {
 func (t *turn) heldChange() {
 	target := t.seen.Target
 	switch {
-	case t.next.Stable.UID == "" && target.Mixed:
+	case t.next.Stable.UID == "" && target.Mixed && !target.StableBroken:
 		t.say(Adopting, "pods of several templates run and none is on record as stable: revision %s stays held "+
 			"until pods of one are left", target.Revision)
 	case t.halfRolled():
@@ -38,12 +38,17 @@ func (t *turn) heldChange() {
 		t.letThrough(nothingToProtect)
 	case t.next.Stable.UID == "":
 		t.say(Adopting, "which pods are stable cannot be known yet; revision %s stays held until then", target.Revision)
+	case t.plan.Mode == CompareStable:
+		t.say(Suspended, "revision %s is held; "+comparesStable, target.Revision)
 	case t.plan.Suspended:
 		t.say(Suspended, "revision %s is held; set spec.suspend to false to release it", target.Revision)
 	default:
 		t.begin()
 	}
 }
+
+// comparesStable says how to get on from a mode that releases nothing.
+const comparesStable = "analysis.mode AA compares stable with itself and releases nothing: set it to Enforce or Observe"
 
 const nothingToProtect = "stable has no available pod or never completed a rollout, so there is nothing to protect"
 
@@ -91,7 +96,8 @@ func (t *turn) adopt() {
 	case serving.UID != "" && serving.UID == t.next.Stable.UID:
 		t.next.Stable = serving
 	case t.seen.Target.RolledOut && serving.UID != "":
-		t.next.Stable = serving
+		// What was released before is neither in the Deployment nor stable any more.
+		t.next.Stable, t.next.Revision = serving, serving.Revision
 		t.next.Cause, t.next.CauseDetail = "", ""
 	default:
 		t.say(Adopting, "waiting until the Deployment has rolled out, to take it as stable")
@@ -189,10 +195,14 @@ func (t *turn) sayRefused() {
 
 // stopped says so when the user or a person has stopped the release from going on.
 func (t *turn) stopped() bool {
-	if !t.plan.Suspended && !t.next.Paused {
+	compares := t.plan.Mode == CompareStable
+	if !t.plan.Suspended && !t.next.Paused && !compares {
 		return false
 	}
 	t.next.LookingSince = time.Time{}
+	if compares {
+		return t.say(Suspended, "stopped: "+comparesStable)
+	}
 	if t.plan.Suspended {
 		return t.say(Suspended, "stopped by spec.suspend")
 	}

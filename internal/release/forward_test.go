@@ -15,8 +15,8 @@ func TestForward(t *testing.T) {
 			},
 			want: Idle, wantReason: StableServes,
 			check: func(t *testing.T, d Decision) {
-				if d.Next.Stable.UID != "uid-first" {
-					t.Errorf("stable is %+v", d.Next.Stable)
+				if d.Next.Stable.UID != "uid-first" || d.Next.Revision != "first" {
+					t.Errorf("stable is %+v, the release's revision %q", d.Next.Stable, d.Next.Revision)
 				}
 			},
 		},
@@ -62,8 +62,13 @@ func TestForward(t *testing.T) {
 		},
 		"Idle holds a change while nobody knows what stable is": {
 			from: Idle, run: func(r *Run) { r.Stable = Stable{} },
-			seen: all(holdsTemplate(newRevision), halfRolled, stableBroken, func(o *Observation) { o.Target.Serving = Stable{} }),
+			seen: all(holdsTemplate(newRevision), halfRolled, func(o *Observation) { o.Target.Serving = Stable{} }),
 			want: Idle, wantReason: Adopting,
+		},
+		"Idle to LettingThrough with the fix of first rollouts of which no pod ever came up": {
+			from: Idle, run: func(r *Run) { r.Stable = Stable{} },
+			seen: all(holdsTemplate(newRevision), halfRolled, stableBroken, func(o *Observation) { o.Target.Serving = Stable{} }),
+			want: LettingThrough, wantReason: LetThrough, wantTarget: LetGo,
 		},
 		"Idle holds a change while suspended": {from: Idle, plan: suspended, seen: holdsTemplate(newRevision), want: Idle, wantReason: Suspended},
 

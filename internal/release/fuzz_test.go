@@ -16,6 +16,7 @@ func FuzzDecide(f *testing.F) {
 	}
 	f.Add(`{"Steps":[{"WeightPercent":2147483647},{"WeightPercent":-5}]}`, `{"stage":"Judging","step":1}`, `{"Verdict":{"Kind":2}}`)
 	f.Add(`{}`, `{"stage":"Judging","step":-1}`, `{}`)
+	f.Add(asJSON(f, observing(time.Minute)), asJSON(f, recordOf(observing(time.Minute), Judging)), `{"Verdict":{"Kind":2}}`)
 	f.Add(`{"Steps":[{"WeightPercent":100}]}`, `{"stage":"PromotionRolling","want":{"split":true,"shares":{"canary":-7}}}`, `{"Target":{"Found":true}}`)
 	f.Fuzz(func(t *testing.T, planText, runText, seenText string) {
 		var (
@@ -50,13 +51,13 @@ func asJSON(f *testing.F, v any) string {
 func TestDecideIsTotal(t *testing.T) {
 	full := Observation{
 		Now:     now,
-		Target:  TargetFacts{true, true, true, newRevision, true, true, true, true, true, true, true, true, Stable{"u", "r"}, true},
+		Target:  TargetFacts{true, true, true, newRevision, true, true, true, true, true, true, true, true, Stable{"u", "r"}, true, true},
 		Twin:    TwinFacts{Exists: true, Ready: true, CrashLooping: true, Failed: true, NotAdmitted: true},
 		Hold:    HoldFacts{Exists: true, Enough: true},
 		Traffic: TrafficFacts{Exists: true, CanaryShare: true, Refused: true, Applied: true},
 		Verdict: Verdict{Kind: Advance, NoData: true, NoHarm: true}, Request: Request{Verb: Promote}, Refusals: []Refusal{{}},
 	}
-	plans := []Plan{{}, planOf(), planOf(100), planOf(5, 5), planOf(50, 10), planOf(-1, 400), {Deleting: true}, {Suspended: true, MaxDuration: time.Second}}
+	plans := []Plan{{}, planOf(), planOf(100), planOf(5, 5), planOf(50, 10), planOf(-1, 400), {Deleting: true}, {Suspended: true, MaxDuration: time.Second}, observing(0, 0), observing(time.Minute, time.Hour), comparing()}
 	for _, plan := range plans {
 		for _, stage := range append(Stages(), "Dancing") {
 			for _, step := range []int{-1, 0, 1, 7} {

@@ -22,7 +22,8 @@ func invariants(p Plan, before Run, o Observation, d Decision) []string {
 		"sequence %d -> %d, Want changed: %t", before.Sequence, d.Next.Sequence, d.Want != before.Want)
 	must(d.Next.Sequence >= before.Sequence && d.Next.Sequence >= o.Stamped, "the sequence falls")
 	sharesHold(d.Want, must)
-	edgesHold(before, o, d, must)
+	edgesHold(p, before, o, d, must)
+	modesHold(p, before, o, d, must)
 	forwardHolds(p, before, o, d, must)
 	if rising(p) && before.Want.Split && before.Want.Shares.Canary <= Million {
 		canary := d.Want.Shares.Canary
@@ -51,8 +52,8 @@ func sharesHold(w Want, must require) {
 }
 
 // edgesHold: users come off first, and the Deployment is written in no stage but those that are for it.
-func edgesHold(before Run, o Observation, d Decision, must require) {
-	if o.Verdict.Kind == Rollback {
+func edgesHold(p Plan, before Run, o Observation, d Decision, must require) {
+	if o.Verdict.Kind == Rollback && p.Mode != Observe {
 		must(d.Want.Shares.Canary == 0, "harm was proven and the canary keeps %d", d.Want.Shares.Canary)
 	}
 	left := o.Target.Held || o.Twin.Exists || o.Hold.Exists
@@ -64,12 +65,42 @@ func edgesHold(before Run, o Observation, d Decision, must require) {
 		must(d.Next.Stage == PuttingBack || d.Next.Stage == Reholding || d.Next.Stage == Deleting, "stable's template is written")
 	case Rehold:
 		must(d.Next.Stage == Reholding, "the change is written")
+	case Freeze:
+		must(d.Next.Stage == Evacuating, "a rollout is stopped")
 	case Keep:
 	}
 	if d.Next.Stage != before.Stage && (d.Next.Stage == Evacuating || d.Next.Stage == PuttingBack) {
 		mixed := o.Target.Mixed && o.Target.Held && (before.Stage == Idle || before.Stage == LettingThrough || before.Stage == RolledBack)
-		must(before.Stage == PromotionRolling || before.Stage == Evacuating || mixed, "stable is put back though nothing was rolled out")
+		rolled := before.Stage == PromotionRolling || before.Stage == PromotionFinishing
+		must(rolled || before.Stage == Evacuating || mixed, "stable is put back though nothing was rolled out")
 	}
+}
+
+// modesHold: what is observed has no part in what is done, and what is compared with itself releases nothing.
+func modesHold(p Plan, before Run, o Observation, d Decision, must require) {
+	switch p.Mode {
+	case Observe:
+		blind := o
+		blind.Verdict = Verdict{}
+		must(Decide(p, before, blind).Want == d.Want, "evidence that is observed changes what is wanted")
+		must(d.ReplacePod == "", "a pod is replaced by evidence that is observed")
+	case CompareStable:
+		must(before.Stage == d.Next.Stage || d.Next.Stage != Checking && d.Next.Stage != Preparing && d.Next.Stage != PromotionPreparing ||
+			o.Request.Verb == Promote, "a release goes on while stable is compared with itself")
+	case Enforce:
+	}
+}
+
+// observedLongEnough: the user's time is over, or a person said so.
+func observedLongEnough(p Plan, before Run, o Observation) bool {
+	if before.Step < 0 || before.Step >= len(p.Steps) {
+		return false
+	}
+	after := p.Steps[before.Step].LeaveAfter
+	if after <= 0 {
+		return before.Resumed || o.Request.Verb == Resume
+	}
+	return !o.Now.Before(before.AppliedAt.Add(after))
 }
 
 // forwardHolds: nothing leads to the whole of the users but evidence of the last step, a person, or a broken stable.
@@ -78,6 +109,9 @@ func forwardHolds(p Plan, before Run, o Observation, d Decision, must require) {
 	pass := o.Verdict.Kind == Advance && o.Verdict.Step == before.Step && !o.Verdict.NoData
 	noHarm := p.OnInconclusive == InconclusivePromoteIfNoHarm && o.Verdict.NoHarm && !o.Verdict.NoData
 	person := o.Request.Verb == Promote && o.Request.Revision == before.Revision
+	if p.Mode == Observe {
+		pass, noHarm = observedLongEnough(p, before, o), false
+	}
 	if from == to && from != Judging {
 		return
 	}

@@ -1,6 +1,9 @@
 package release
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // judging: the share is applied. A step is left by evidence of this step, never by time alone unless the user says so.
 func (t *turn) judging() {
@@ -13,10 +16,51 @@ func (t *turn) judging() {
 		t.say(ShiftingTraffic, "%s: the route does not carry the share now: %s", t.stepText(), orWaiting(t.seen.Traffic.Message))
 	case !t.settled():
 		t.say(or(v.Reason, JudgingStep), "%s: %s; the step lasts at least minStepDuration", t.stepText(), orNoVerdict(v.Detail))
+	case t.plan.Mode == Observe:
+		t.observing(v)
 	case v.Kind == Advance && !v.NoData:
 		t.leaveStep(or(v.Detail, "enough evidence"))
 	default:
+		t.replaceBadPod(v)
 		t.withoutEvidence(v)
+	}
+}
+
+// observing: the evidence is shown and nothing follows from it. The step is left after the time that the user gave it, or
+// by a person.
+func (t *turn) observing(v Verdict) {
+	step := t.plan.Steps[t.next.Step]
+	if v.Kind != NoVerdict {
+		t.observed = string(or(v.Reason, JudgingStep))
+	}
+	switch {
+	case step.LeaveAfter > 0 && t.after(t.next.AppliedAt, step.LeaveAfter):
+		t.leaveStep(fmt.Sprintf("the step has lasted its %s (evidence is only observed: %s)", step.LeaveAfter, orNoVerdict(v.Detail)))
+	case step.LeaveAfter > 0:
+		t.say(JudgingStep, "%s: observed for %s: %s%s", t.stepText(), step.LeaveAfter, wouldDo(v), orNoVerdict(v.Detail))
+	case t.next.Resumed:
+		t.leaveStep("a person said so (evidence is only observed: " + orNoVerdict(v.Detail) + ")")
+	default:
+		t.say(WaitingForPerson, "%s: observed until a person says when to go on (resume): %s%s", t.stepText(), wouldDo(v), orNoVerdict(v.Detail))
+	}
+}
+
+// wouldDo is what would follow from the evidence if it were enforced.
+func wouldDo(v Verdict) string {
+	switch v.Kind {
+	case Rollback:
+		return "this would be rolled back: "
+	case Advance:
+		return "this would go on: "
+	case NoVerdict:
+	}
+	return ""
+}
+
+// replaceBadPod asks for another pod in the place of one that harm is on alone.
+func (t *turn) replaceBadPod(v Verdict) {
+	if v.BadPod != "" && t.plan.OneBadPod == OneBadPodReplace {
+		t.replacePod = v.BadPod
 	}
 }
 

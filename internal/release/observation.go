@@ -34,18 +34,21 @@ type TargetFacts struct {
 	PromotedBefore bool
 	// Rejected: it was rejected before.
 	Rejected bool
-	// StableBroken: stable has never completed a rollout, or has no available pod.
+	// StableBroken: stable has never completed a rollout, or has no available pod. Where stable is not known, the Deployment
+	// as a whole has none.
 	StableBroken bool
 	// RolledOut: every pod is of the Deployment's template and available.
 	RolledOut bool
 	// Failed: its rollout exceeded the progress deadline.
 	Failed bool
-	// Mixed: pods of more than one template run. Then StableBroken must not be inferred from not knowing stable.
+	// Mixed: pods of more than one template run.
 	Mixed bool
 	// Serving is the ReplicaSet that would be stable if the present state were adopted; zero: cannot be known.
 	Serving Stable
 	// OnlyStablePods: every pod is of stable's ReplicaSet, and as many as wanted are available.
 	OnlyStablePods bool
+	// Ours: the operator wrote the template, and its fields have not been given back to their owners yet.
+	Ours bool
 }
 
 // TwinFacts are about the canary's Deployment.
@@ -72,6 +75,8 @@ type HoldFacts struct {
 	ReadyPods int32
 	// Enough: the old pods left can carry the traffic.
 	Enough bool
+	// Trouble says in words what keeps the Service from being made; empty: nothing.
+	Trouble string
 }
 
 // TrafficFacts are what the split says.
@@ -112,6 +117,8 @@ type Verdict struct {
 	NoData bool
 	// NoHarm: there is no evidence of harm to speak of.
 	NoHarm bool
+	// BadPod is the one canary pod that harm is on; empty: there is none.
+	BadPod string
 }
 
 // Verb is what a person asks for.

@@ -36,7 +36,7 @@ func (t *turn) obey(verb Verb) bool {
 		// It takes back the pause alone: what the step holds for is asked for on its own.
 		t.answer, t.next.Paused = "resumed", false
 	case verb == Resume && t.holds():
-		t.answer, t.next.Resumed = "resumed: the step is left when there is enough evidence", true
+		t.answer, t.next.Resumed = t.resumed(), true
 	case verb == Promote && t.canPromote():
 		t.answer, t.next.Paused = "promoted by a person, without waiting for evidence", false
 		t.enter(PromotionPreparing)
@@ -51,9 +51,18 @@ func (t *turn) obey(verb Verb) bool {
 	return false
 }
 
+// resumed says when a step is left that a person let the release past.
+func (t *turn) resumed() string {
+	if t.plan.Mode == Observe {
+		return "resumed: the step is left when its time is over"
+	}
+	return "resumed: the step is left when there is enough evidence"
+}
+
 // holds says that the present step waits for a person before it is left.
 func (t *turn) holds() bool {
-	return t.next.Stage == Judging && t.plan.Steps[t.next.Step].Hold
+	step := t.plan.Steps[t.next.Step]
+	return t.next.Stage == Judging && (step.Hold || t.plan.Mode == Observe && step.LeaveAfter == 0)
 }
 
 // canPromote: pods of the canary are ready, and stable is still held.

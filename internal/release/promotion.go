@@ -15,7 +15,7 @@ func (t *turn) promotionPreparing() {
 		t.enter(PromotionEntering)
 		t.say(Promoting, "the way back to the old pods is entering the route")
 	default:
-		t.say(Promoting, "making a way back to the old pods")
+		t.say(Promoting, "making a way back to the old pods%s", because(t.seen.Hold.Trouble))
 	}
 }
 
@@ -53,22 +53,33 @@ func (t *turn) promotionRolling() {
 		t.say(Promoting, "rolling out revision %s; the canary serves %d%% meanwhile",
 			t.next.Revision, percentFor(shareKept(t.plan, t.next)))
 	default:
-		t.next.Stable = target.Serving
+		t.next.Rolled = target.Serving
 		t.enter(PromotionFinishing)
 		t.say(Promoting, "every pod runs revision %s; the canary leaves the route", t.next.Revision)
 	}
 }
 
+// promotionFinishing: the canary leaves. What is heard now is of the promotion's last seconds, so the way back is kept
+// until it ends.
 func (t *turn) promotionFinishing() {
 	if !t.drained() {
 		t.say(Promoting, "the canary leaves the route and finishes its requests")
 		return
 	}
 	text := fmt.Sprintf("revision %s was promoted; the plan had %d steps", t.next.Revision, len(t.plan.Steps))
+	t.next.Stable = promoted(t.next)
 	t.leaveFor(Idle)
 	t.next.Retried = ""
 	t.next.Cause, t.next.CauseDetail = Promoted, text
 	t.say(Promoted, "%s", text)
+}
+
+// promoted is what is stable when a release ends here: what was rolled out, if that was done.
+func promoted(r Run) Stable {
+	if r.Stage == PromotionFinishing && r.Rolled.UID != "" {
+		return r.Rolled
+	}
+	return r.Stable
 }
 
 // drained says that the route has carried the wanted shares for as long as requests in flight may take. A route that

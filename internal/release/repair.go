@@ -55,7 +55,7 @@ func startOver(p Plan, r Run, o Observation, why string) Run {
 	}
 	want.HoldService = want.HoldService || o.Hold.Exists
 	return Run{
-		Sequence: r.Sequence, Stable: r.Stable, Revision: r.Revision, Canary: r.Canary, Handled: r.Handled,
+		Sequence: r.Sequence, Stable: promoted(r), Revision: r.Revision, Canary: r.Canary, Handled: r.Handled,
 		Retried: r.Retried, Want: want, Stage: RollingBack, Since: o.Now,
 		Outcome: Superseded, Cause: RecordLost, CauseDetail: why + "; starting over",
 	}

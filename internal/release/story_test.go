@@ -98,8 +98,11 @@ func recordOf(p Plan, stage Stage) Run {
 		return r
 	case Preparing, Shifting, Judging:
 		r.LookingSince = since
-	case PromotionPreparing, PromotionEntering, PromotionRolling, PromotionFinishing:
+	case PromotionPreparing, PromotionEntering, PromotionRolling:
 		r.Step = max(len(p.Steps)-1, 0)
+	case PromotionFinishing:
+		r.Step = max(len(p.Steps)-1, 0)
+		r.Rolled = Stable{UID: "uid-" + newRevision, Revision: newRevision}
 	case RollingBack, RolledBack:
 		r.Outcome, r.Cause, r.CauseDetail = Rejected, HarmProven, "errors 4% > 1%"
 	case Evacuating, PuttingBack, Returning, Reholding:

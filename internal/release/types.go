@@ -70,6 +70,8 @@ const (
 	Keep Target = ""
 	// LetGo lifts the hold, so that the Deployment controller rolls out what is in it.
 	LetGo Target = "LetGo"
+	// Freeze stops the rollout of the candidate where it is, by the hold: no old pod goes while users come to them.
+	Freeze Target = "Freeze"
 	// PutBack has stable's template in the Deployment, not paused.
 	PutBack Target = "PutBack"
 	// Rehold has the candidate's template in the Deployment, paused and marked.
@@ -130,6 +132,8 @@ type Run struct {
 	LookingSince time.Time `json:"lookingSince,omitzero"`
 	// Unprotected says that stable had no available pod when its promotion began, so that no way back was made.
 	Unprotected bool `json:"unprotected,omitempty"`
+	// Rolled is what a promotion has rolled out. It is stable when the last evidence of the promotion has been heard.
+	Rolled Stable `json:"rolled,omitzero"`
 	// Evacuated says that the old pods' Service carries everything while stable's template is put back.
 	Evacuated bool `json:"evacuated,omitempty"`
 	// Reverted says that stable's template came into the Deployment meanwhile, so that nothing is to be held again.
@@ -157,6 +161,8 @@ type Plan struct {
 	Drain          time.Duration
 	OnInconclusive Inconclusive
 	OnNoData       NoDataAction
+	OneBadPod      OneBadPodAction
+	Mode           Mode
 	// OnDelete is what becomes of a Deployment that is held when its release is deleted: LetGo, otherwise PutBack.
 	OnDelete  Target
 	Suspended bool
@@ -167,7 +173,31 @@ type Plan struct {
 type Step struct {
 	WeightPercent int32
 	Hold          bool
+	// LeaveAfter is how long the step lasts where evidence is only observed; 0: until a person says so.
+	LeaveAfter time.Duration
 }
+
+// Mode is what follows from the evidence.
+type Mode string
+
+const (
+	// Enforce goes on and back by the evidence. The zero value: nobody goes on without it, and harm is rolled back.
+	Enforce Mode = ""
+	// Observe never goes on or back by it.
+	Observe Mode = "Observe"
+	// CompareStable releases nothing.
+	CompareStable Mode = "CompareStable"
+)
+
+// OneBadPodAction says what to do when harm is on one canary pod alone. The zero value holds.
+type OneBadPodAction string
+
+// The ways to go on with one bad pod.
+const (
+	OneBadPodHold     OneBadPodAction = ""
+	OneBadPodReplace  OneBadPodAction = "ReplacePod"
+	OneBadPodRollback OneBadPodAction = "Rollback"
+)
 
 // Inconclusive says what to do when MaxDuration ends without a verdict.
 type Inconclusive string

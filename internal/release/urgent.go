@@ -10,6 +10,8 @@ func leaveForDeletion(t *turn) bool {
 	if why, found := t.harm(); found {
 		// A half-rolled bad template must not be what is left behind.
 		t.takenAwayFor(why)
+	} else {
+		t.next.Stable = promoted(t.next)
 	}
 	t.enter(Deleting)
 	t.next.AppliedAt = time.Time{}
@@ -32,12 +34,13 @@ func takeUsersOffHarm(t *turn) bool {
 
 // harm is the proof or the fact that the canary must not have users.
 func (t *turn) harm() (ending, bool) {
-	if !t.canaryRuns() {
+	twin, v := t.seen.Twin, t.seen.Verdict
+	late := t.wayBackAfterRollout() && v.Kind == Rollback
+	if !t.canaryRuns() && !late {
 		return ending{}, false
 	}
-	twin, v := t.seen.Twin, t.seen.Verdict
 	switch {
-	case v.Kind == Rollback:
+	case v.Kind == Rollback && t.plan.Mode != Observe:
 		// Harm counts whatever step it was proven in, and also before users come (again).
 		return ending{Rejected, or(v.Reason, HarmProven), or(v.Detail, "harm was proven")}, true
 	case twin.CrashLooping:
@@ -51,7 +54,9 @@ func (t *turn) harm() (ending, bool) {
 		return ending{Rejected, CanaryNotReady, "the canary did not become ready within its progress deadline: " + orNothing(twin.Trouble)}, true
 	case t.next.Stage == PromotionRolling && t.seen.Target.Failed && !t.seen.Target.Held:
 		return ending{Rejected, CanaryNotReady, "the rollout of the promoted template exceeded its progress deadline"}, true
-	case t.evidence().NoData && t.plan.OnNoData == NoDataRollback && t.next.Stage == Judging:
+	case v.BadPod != "" && t.plan.OneBadPod == OneBadPodRollback && t.plan.Mode != Observe:
+		return ending{Rejected, OneBadPod, or(v.Detail, "harm is on one canary pod")}, true
+	case t.plan.Mode != Observe && t.evidence().NoData && t.plan.OnNoData == NoDataRollback && t.next.Stage == Judging:
 		return ending{Rejected, NoData, or(v.Detail, "no data, and onNoData is Rollback")}, true
 	}
 	return ending{}, false
@@ -75,6 +80,11 @@ func (t *turn) canaryRuns() bool {
 		Reholding, Deleting:
 	}
 	return false
+}
+
+// wayBackAfterRollout says that every pod is new, and stable's template can be put back still.
+func (t *turn) wayBackAfterRollout() bool {
+	return t.next.Stage == PromotionFinishing && t.next.Rolled.UID != "" && !t.next.Unprotected
 }
 
 // hasUsers says that the canary has, or is being given, a share of the traffic.
@@ -158,14 +168,20 @@ func (t *turn) leaveCanary() {
 	case t.next.Stage == Checking:
 		t.next.TwinGone = true
 		t.settle()
-	case t.next.Stage != PromotionRolling || !t.seen.Target.Found || t.pastHold():
+	case !t.holdLifted() || !t.seen.Target.Found || t.pastHold():
+		t.next.Stable = promoted(t.next)
 		t.enter(RollingBack)
-	case t.seen.Hold.Enough:
+	case t.seen.Hold.Enough && t.next.Stage == PromotionRolling:
 		t.next.Evacuated = true
 		t.enter(Evacuating)
 	default:
 		t.enter(PuttingBack)
 	}
+}
+
+// holdLifted says that pods of the change are, or come, behind the user's Service.
+func (t *turn) holdLifted() bool {
+	return t.next.Stage == PromotionRolling || t.next.Stage == PromotionFinishing
 }
 
 // pastHold says that the Deployment rolls out, without a hold, something that this release knows nothing of: whoever did

@@ -114,6 +114,9 @@ func putBackWant(p Plan, r Run) Want {
 
 func putBackTarget(r Run) Target {
 	switch {
+	case r.Stage == Evacuating:
+		// Pods that go down must not take requests with them, so nothing is put back yet; and old pods must not go.
+		return Freeze
 	case r.Stage == PuttingBack:
 		return PutBack
 	case r.Stage == Reholding && (r.Reverted || r.Outcome == Withdrawn):
@@ -121,8 +124,7 @@ func putBackTarget(r Run) Target {
 	case r.Stage == Reholding:
 		return Rehold
 	}
-	// Evacuating: pods that go down must not take requests with them. Returning: only stable's pods are left, and what
-	// somebody writes now is held by itself.
+	// Returning: only stable's pods are left, and what somebody writes now is held by itself.
 	return Keep
 }
 

@@ -195,6 +195,8 @@ func (w *world) projectTarget(d Decision) {
 		after.held, after.template = false, d.Next.Stable.Revision
 	case d.Want.Target == Rehold:
 		after.held, after.template = true, d.Next.Revision
+	case d.Want.Target == Freeze && t.template == d.Next.Canary:
+		after.held = true
 	}
 	if after.held != t.held || after.template != t.template {
 		after.version = w.write()

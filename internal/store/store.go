@@ -54,6 +54,11 @@ func (s *Store) Create(ctx context.Context, obj client.Object, stamp Stamp) erro
 	return describe("create", obj, s.writer.Create(ctx, obj, client.FieldOwner(v1alpha1.FieldManager)))
 }
 
+// Try asks the API server whether it would take an object, and creates nothing.
+func (s *Store) Try(ctx context.Context, obj client.Object) error {
+	return describe("try", obj, s.writer.Create(ctx, obj, client.DryRunAll, client.FieldOwner(v1alpha1.FieldManager)))
+}
+
 // Project changes an object that was read as before into after, with the record's stamp, unless they are equal. It
 // reports whether it wrote. It fails with ErrStale when before follows a later record, and with a conflict when the
 // object has changed since it was read.

@@ -211,3 +211,16 @@ func TestParseStamp(t *testing.T) {
 		})
 	}
 }
+
+func TestTryCreatesNothing(t *testing.T) {
+	c := newCluster(t)
+	other := deployment()
+	other.Name = "other-canary"
+	if err := New(c).Try(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "other-canary"}, &appsv1.Deployment{})
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("it was created: %v", err)
+	}
+}

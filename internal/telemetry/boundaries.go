@@ -97,8 +97,18 @@ func (b *boundaries) note() string {
 	if !b.decided || b.chosen == b.want.Value {
 		return ""
 	}
-	return fmt.Sprintf("requests slower than %s%s are counted: the histogram has no boundary at %s%s",
-		number(b.chosen), b.want.Unit, number(b.want.Value), b.want.Unit)
+	return fmt.Sprintf("requests slower than %s%s are counted: the histogram has no boundary at %s%s%s",
+		number(b.chosen), b.want.Unit, number(b.want.Value), b.want.Unit, b.nearest())
+}
+
+// nearest names the boundaries around the one that was asked for.
+func (b *boundaries) nearest() string {
+	for _, v := range slices.Backward(b.finite()) {
+		if v < b.want.Value {
+			return fmt.Sprintf("; the nearest are %s%s and %s%s", number(v), b.want.Unit, number(b.chosen), b.want.Unit)
+		}
+	}
+	return "; its lowest is " + number(b.chosen) + b.want.Unit
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"slipway.dev/slipway/internal/judge"
 )
 
 // lookback is how long a sample stays the base of the next difference. It is also how far back a tracker must be fed
@@ -22,6 +24,9 @@ type increment struct {
 	arm    Arm
 	pod    string
 	counts PodCount
+	// distribution and reading are of a whole histogram and of a gauge.
+	distribution *Distribution
+	reading      *Reading
 }
 
 // meter follows the series of one metric: it makes increments of their samples.
@@ -42,6 +47,8 @@ type meter struct {
 	// bad and requests are sums over everything, to find selectors that do not fit together.
 	bad, requests float64
 	refused       map[string]int64
+	// unreadable are native histograms whose buckets are no powers of two.
+	unreadable map[string]bool
 }
 
 // meterTarget is what a meter knows of a target.
@@ -60,6 +67,7 @@ type series struct {
 	ours   bool
 	at     int64
 	value  float64
+	native judge.NativeHistogram
 	// fed is the newest sample's time, whatever became of the sample.
 	fed int64
 }
@@ -68,12 +76,14 @@ type series struct {
 type reading struct {
 	series *series
 	value  float64
+	native *HistogramSample
 }
 
 func newMeter(m Metric, discardUntil int64) *meter {
 	return &meter{
 		name: m.Name, query: m.Query, discardUntil: discardUntil,
-		series: map[string]*series{}, targets: map[string]*meterTarget{}, refused: map[string]int64{},
+		unreadable: map[string]bool{},
+		series:     map[string]*series{}, targets: map[string]*meterTarget{}, refused: map[string]int64{},
 		bounds: boundaries{want: m.Query.SlowerThan()},
 	}
 }
@@ -151,14 +161,21 @@ func (m *meter) gather(fed []Series) map[string]map[int64][]reading {
 			}
 			byTime[sample.UnixMillis] = append(byTime[sample.UnixMillis], reading{series: s, value: sample.Value})
 		}
+		m.gatherNative(byTarget, s, f.Histograms)
 		m.note(s, f.Samples)
 	}
 	return byTarget
 }
 
 func counts(p Part, v float64) bool {
-	if p == Presence {
+	switch p {
+	case Presence:
 		return v == 1
+	case GaugeValue:
+		return !math.IsNaN(v) && !math.IsInf(v, 0)
+	case NativeHistogram:
+		return false // a number is no histogram
+	case Requests, Bad, RequestsAndBad, HistogramCount, HistogramBucket:
 	}
 	return v >= 0 && !math.IsInf(v, 1)
 }
@@ -215,7 +232,12 @@ func (m *meter) scrape(mt *meterTarget, at int64, readings []reading) {
 			continue
 		}
 		counters++
-		d, ok := r.delta(at, born || mt.last == 0 && m.sawStart(r.series.role))
+		sawStart := born || mt.last == 0 && m.sawStart(r.series.role)
+		if r.native != nil {
+			m.addNative(sums, r, at, sawStart)
+			continue
+		}
+		d, ok := r.delta(at, sawStart)
 		r.series.at, r.series.value = at, r.value
 		m.add(sums, r.series.role, d, ok)
 	}
@@ -241,6 +263,9 @@ func continues(readings []reading, last int64) bool {
 
 // delta is what the counter has counted since its last sample; false when that is not known.
 func (r reading) delta(at int64, born bool) (float64, bool) {
+	if r.series.role.Part == GaugeValue {
+		return r.value, true
+	}
 	if r.series.at > 0 && at-r.series.at <= lookback {
 		if r.value < r.series.value {
 			return r.value, true
@@ -262,6 +287,11 @@ type sum struct {
 	below         float64
 	counted       bool
 	bucketed      bool
+	// atMost and native are a whole histogram's, value and readings a gauge's.
+	atMost map[float64]float64
+	native judge.NativeHistogram
+	value  float64
+	valued bool
 }
 
 func (m *meter) add(sums map[sumKey]*sum, role Role, d float64, known bool) {
@@ -282,13 +312,18 @@ func (m *meter) add(sums map[sumKey]*sum, role Role, d float64, known bool) {
 			m.bounds.bucketSeen = true
 			s.below, s.bucketed = s.below+d, known
 		}
+		if m.bounds.want.Whole && known {
+			s.addBucket(role.LE, d)
+		}
 	case Requests:
 		s.addIf(known, d, 0)
 	case Bad:
 		s.addIf(known, 0, d)
 	case RequestsAndBad:
 		s.addIf(known, d, d)
-	case Presence:
+	case GaugeValue:
+		s.value, s.valued = s.value+d, true
+	case Presence, NativeHistogram:
 	}
 }
 
@@ -301,6 +336,10 @@ func (s *sum) addIf(known bool, requests, bad float64) {
 // keep stores the sums of a scrape, unless they were judged before.
 func (m *meter) keep(mt *meterTarget, at int64, sums map[sumKey]*sum) {
 	for key, s := range sums {
+		if s.valued || m.bounds.want.Whole {
+			m.keepOther(mt, at, key, s)
+			continue
+		}
 		if key.histogram != "" {
 			if !s.counted || !s.bucketed {
 				continue // without its bucket, a count would make every request slow
@@ -326,14 +365,18 @@ func (m *meter) take(to int64) Counts {
 	}
 	pods := map[podKey]PodCount{}
 	n := 0
+	c := Counts{PodsUnknown: m.query.PodsUnknown()}
 	for ; n < len(m.pending) && m.pending[n].at <= to; n++ {
 		in := m.pending[n]
+		if in.distribution != nil || in.reading != nil {
+			c.takeOther(in)
+			continue
+		}
 		key := podKey{in.arm, in.pod}
 		p := pods[key]
 		pods[key] = PodCount{Pod: in.pod, Requests: p.Requests + in.counts.Requests, Bad: p.Bad + in.counts.Bad}
 	}
 	m.pending = m.pending[n:]
-	c := Counts{PodsUnknown: m.query.PodsUnknown()}
 	for key, p := range pods {
 		// A counter of bad requests may be ahead of the counter of all of them by what is in flight.
 		p.Requests = max(p.Requests, p.Bad)
@@ -347,6 +390,7 @@ func (m *meter) take(to int64) Counts {
 	}
 	sortPods(c.Canary)
 	sortPods(c.Stable)
+	c.sortOther()
 	return c
 }
 

@@ -14,11 +14,15 @@ type Dialect interface {
 // Ask is what a dialect makes a query from.
 type Ask struct {
 	Signal Signal
+	// View is what is to be counted one of; UnknownView for what the dialect prefers.
+	View View
 	// Canary and Stable are the names that the data plane gives to the arms' backends. Several names are alternatives
 	// that it may use at different times; their traffic is added.
 	Canary, Stable []string
 	// SlowerThan makes a request slow, for Latency.
 	SlowerThan time.Duration
+	// Whole asks for all boundaries of the histogram instead, for Latency: where it is judged is chosen later.
+	Whole bool
 }
 
 // UnsupportedError says that a dialect cannot measure a signal.
@@ -43,7 +47,8 @@ type Query interface {
 	Selector(boundaries []string) Selector
 	// Role says what a fetched series means; false for one that is not this metric's.
 	Role(Labels) (Role, bool)
-	// SlowerThan is the boundary that makes a request slow, in the unit of the label le; zero for no histogram.
+	// SlowerThan is the boundary that makes a request slow, in the unit of the label le; zero for no histogram or for a
+	// whole one.
 	SlowerThan() Boundary
 	// PodsUnknown says that the arms' pods cannot be told apart.
 	PodsUnknown() bool
@@ -55,6 +60,8 @@ type Boundary struct {
 	Value float64
 	// Unit is that unit's name, such as ms.
 	Unit string
+	// Whole says that no boundary is chosen: the histogram is wanted with all of them.
+	Whole bool
 }
 
 // Part says what a series counts.
@@ -73,6 +80,10 @@ const (
 	HistogramCount
 	// HistogramBucket counts the requests of a histogram up to a boundary.
 	HistogramBucket
+	// NativeHistogram has the buckets of a histogram in one series.
+	NativeHistogram
+	// GaugeValue is a value that goes up and down. Several of a pod are added up.
+	GaugeValue
 )
 
 // Role is what a series means to a metric.

@@ -105,6 +105,8 @@ type Sample struct {
 type Series struct {
 	Labels  Labels
 	Samples []Sample
+	// Histograms are the samples of a native histogram.
+	Histograms []HistogramSample
 }
 
 // PodCount is what one pod has answered in an interval. Pod is empty where pods are not known.
@@ -120,6 +122,10 @@ type Counts struct {
 	Canary, Stable []PodCount
 	// PodsUnknown says that there is one sum for each arm.
 	PodsUnknown bool
+	// Distributions are the histograms that were asked for as a whole. They are instead of Canary and Stable.
+	Distributions []Distribution
+	// Readings are a gauge's. They are instead of Canary and Stable.
+	Readings []Reading
 }
 
 // Look is the traffic of the interval (From, To]. Metrics are in the order in which the metrics were given.

@@ -245,6 +245,8 @@ func (m *meter) problem(twice bool) string {
 			"let one scrape job select it, or name the job in the selector"
 	case m.bounds.problem() != "":
 		return m.bounds.problem()
+	case len(m.unreadable) > 0:
+		return "its native histogram has boundaries of its own, which cannot be compared: have it scraped as a classic histogram and set type Classic"
 	case len(m.refused) > 0:
 		reasons := slices.SortedFunc(maps.Keys(m.refused), cmp.Compare[string])
 		return reasons[0]

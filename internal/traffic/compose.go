@@ -9,6 +9,8 @@ import (
 type Wish struct {
 	Route string
 	Split Split
+	// Leaving says that the split is on its way out of the route: it stands before nobody, and loses nothing else.
+	Leaving bool
 }
 
 // ComposeRetries decides between policies for the same target, or the same rule of it: the older one holds, of two of the
@@ -55,7 +57,8 @@ type Conflict struct {
 func Compose(wishes []Wish) Composition {
 	c := Composition{Intents: map[string]Intent{}, Conflicts: map[string]Conflict{}}
 	held := map[claim][]holding{}
-	for _, group := range byAge(wishes) {
+	staying, leaving := apart(wishes)
+	for _, group := range byAge(staying) {
 		if conflict, lost := conflictOf(group, held); lost {
 			c.Conflicts[group[0].Split.Name] = conflict
 			continue
@@ -68,12 +71,33 @@ func Compose(wishes []Wish) Composition {
 			c.Intents[w.Route] = intent
 		}
 	}
+	for _, w := range slices.Concat(byAge(leaving)...) {
+		_, taken := conflictOf([]Wish{w}, held)
+		if _, lost := c.Conflicts[w.Split.Name]; lost || taken {
+			continue
+		}
+		intent := c.Intents[w.Route]
+		intent.Splits = append(intent.Splits, w.Split)
+		c.Intents[w.Route] = intent
+	}
 	for _, w := range wishes {
 		if _, known := c.Intents[w.Route]; !known {
 			c.Intents[w.Route] = Intent{}
 		}
 	}
 	return c
+}
+
+// apart tells wishes for routes that a split leaves from the others.
+func apart(wishes []Wish) (staying, leaving []Wish) {
+	for _, w := range wishes {
+		if w.Leaving {
+			leaving = append(leaving, w)
+		} else {
+			staying = append(staying, w)
+		}
+	}
+	return staying, leaving
 }
 
 type claim struct{ route, service string }

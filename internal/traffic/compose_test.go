@@ -13,11 +13,25 @@ func TestCompose(t *testing.T) {
 	wish := func(route, name, service, section string, age int) Wish {
 		return Wish{Route: route, Split: Split{Name: name, Service: service, SectionName: section, Created: time.Unix(int64(100-age), 0)}}
 	}
+	leaves := func(w Wish) Wish {
+		w.Leaving = true
+		return w
+	}
 	tests := map[string]struct {
 		wishes        []Wish
 		wantIntents   map[string][]string
 		wantConflicts map[string]Conflict
 	}{
+		"a split on its way out of a route makes room for any other, and loses nothing": {
+			wishes: []Wish{
+				leaves(wish("q", "old", "checkout", "", 2)), wish("r", "old", "checkout", "", 2), wish("q", "young", "checkout", "", 1),
+			},
+			wantIntents: map[string][]string{"q": {"young"}, "r": {"old"}},
+		},
+		"a split on its way out of a route stays there that long": {
+			wishes:      []Wish{leaves(wish("q", "a", "checkout", "", 2)), wish("q", "b", "cart", "", 1)},
+			wantIntents: map[string][]string{"q": {"b", "a"}},
+		},
 		"different Services on one route share it": {
 			wishes:      []Wish{wish("r", "b", "cart", "", 1), wish("r", "a", "checkout", "", 2)},
 			wantIntents: map[string][]string{"r": {"a", "b"}},

@@ -25,6 +25,11 @@ func Release(d *appsv1.Deployment) *appsv1.Deployment {
 	return out
 }
 
+// Freeze stops the rollout of what is in d, with the pause and the mark in one write. Its ReplicaSets keep their pods.
+func Freeze(d *appsv1.Deployment, release string) *appsv1.Deployment {
+	return Rehold(d, d.Spec.Template, release)
+}
+
 // PutBack gives d the stable template and lifts the hold in the same write: the Deployment controller keeps or brings
 // back stable's pods and has nothing else to roll out. The store's writer then owns the fields that change;
 // RestoreOwnership gives them back.

@@ -83,6 +83,25 @@ func entry(manager string, operation metav1.ManagedFieldsOperationType, fields s
 	}
 }
 
+func TestOperatorOwnsTheTemplateUntilItIsGivenBack(t *testing.T) {
+	const template = `{"f:spec":{"f:template":{"f:spec":{"f:hostname":{}}}}}`
+	update := metav1.ManagedFieldsOperationUpdate
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{
+		entry("git", metav1.ManagedFieldsOperationApply, template), entry("slipway", update, `{"f:spec":{"f:paused":{}}}`),
+	}}}
+	if OperatorOwnsTemplate(d) {
+		t.Error("the template is git's, and the pause is none of it")
+	}
+	d.ManagedFields = append(d.ManagedFields, entry("slipway", update, template))
+	if !OperatorOwnsTemplate(d) {
+		t.Error("the operator owns a field of the template")
+	}
+	restored, err := RestoreOwnership(d, nil)
+	if err != nil || OperatorOwnsTemplate(restored) {
+		t.Errorf("given back, and still owned: %v, %v", restored.ManagedFields, err)
+	}
+}
+
 func TestRestoreOwnership(t *testing.T) {
 	const (
 		template = `{"f:spec":{"f:template":{"f:spec":{"f:hostname":{}}}}}`

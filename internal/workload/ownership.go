@@ -70,6 +70,21 @@ func RestoreOwnership(d *appsv1.Deployment, recorded []metav1.ManagedFieldsEntry
 	return out, nil
 }
 
+// OperatorOwnsTemplate says that fields of d's template are still to be given back: the operator wrote them, and died before
+// RestoreOwnership was stored.
+func OperatorOwnsTemplate(d *appsv1.Deployment) bool {
+	for _, e := range d.ManagedFields {
+		if e.Subresource != "" || e.Manager != v1alpha1.FieldManager {
+			continue
+		}
+		set, err := fieldsOf(e)
+		if err != nil || !templateFields(set).Empty() {
+			return true
+		}
+	}
+	return false
+}
+
 // ownEntries leaves out the operator's entry and those of subresources, which have no say over the template.
 func ownEntries(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
 	var out []metav1.ManagedFieldsEntry

@@ -84,7 +84,7 @@ func refuseService(in PreflightFacts) []Refusal {
 	}
 	if !selects(svc.Spec.Selector, in.Stable.Labels) {
 		return refuse(ReasonServiceSelectsNothing, "spec.selector of Service %q (%s) does not select the pods of Deployment %q (%s); correct the selector or serviceRef",
-			svc.Name, text(svc.Spec.Selector), in.Deployment.Name, text(in.Stable.Labels))
+			svc.Name, text(svc.Spec.Selector), in.Deployment.Name, text(withoutHash(in.Stable).Labels))
 	}
 	return nil
 }
@@ -123,6 +123,10 @@ func portNames(t corev1.PodTemplateSpec) map[string]bool {
 }
 
 func refuseLabel(in PreflightFacts) []Refusal {
+	if !selects(in.Service.Spec.Selector, in.Stable.Labels) {
+		// That is what is wrong, and refuseService says it.
+		return nil
+	}
 	label, err := TwinLabel(in.Service, in.Deployment, in.Release.Spec.Canary.Label)
 	if err != nil {
 		return refuse(ReasonNoCanaryLabel, "%s", err)
@@ -236,6 +240,11 @@ func refuseClaims(in PreflightFacts) []Refusal {
 		}
 	}
 	return out
+}
+
+// MountsClaims says that a template names a PersistentVolumeClaim, so that Preflight needs those of the namespace.
+func MountsClaims(t corev1.PodTemplateSpec) bool {
+	return slices.ContainsFunc(t.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
 }
 
 func shared(all []corev1.PersistentVolumeAccessMode) bool {

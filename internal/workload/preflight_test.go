@@ -48,10 +48,11 @@ func TestPreflight(t *testing.T) {
 		}},
 		"the Service has no selector": {
 			change: func(in *PreflightFacts) { in.Service.Spec.Selector = nil },
-			want: []Refusal{
-				{ReasonNoCanaryLabel, `no label tells the canary from stable: the selector of Service "shop" and spec.selector.matchLabels of Deployment "shop" have no label with one value in common; add to the Service's selector a label that the Deployment's matchLabels have`},
-				{ReasonServiceSelectsNothing, `Service "shop" selects no pods by spec.selector; set serviceRef to the Service that selects the pods of Deployment "shop"`},
-			},
+			want:   one(ReasonServiceSelectsNothing, `Service "shop" selects no pods by spec.selector; set serviceRef to the Service that selects the pods of Deployment "shop"`),
+		},
+		"the Service is another Deployment's: its labels are not what is wrong": {
+			change: func(in *PreflightFacts) { in.Service.Spec.Selector = m("app", "cart") },
+			want:   one(ReasonServiceSelectsNothing, `spec.selector of Service "shop" (app=cart) does not select the pods of Deployment "shop" (app=shop,tier=web); correct the selector or serviceRef`),
 		},
 		"the Service selects other pods": {
 			change: func(in *PreflightFacts) { in.Service.Spec.Selector = m("app", "shop", "tier", "db") },

@@ -85,6 +85,13 @@ func deployment(name string, v version) *unstructured.Unstructured {
 	return parse(fmt.Sprintf(deploymentManifest, name, image, "["+strings.Join(env, ", ")+"]"))
 }
 
+// placed is a Deployment that names its namespace, for what knows none otherwise.
+func (s *scene) placed(name string, v version) *unstructured.Unstructured {
+	d := deployment(name, v)
+	d.SetNamespace(s.namespace)
+	return d
+}
+
 func service(name string) *unstructured.Unstructured {
 	return parse(fmt.Sprintf(serviceManifest, name))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -34,8 +36,12 @@ var operatorLabels = client.MatchingLabels{"app.kubernetes.io/name": "slipway", 
 // cluster is what all scenarios share.
 type cluster struct {
 	client.WithWatch
+	config   *rest.Config
 	logs     kubernetes.Interface
 	gateways map[string]string // URL by the name of the Gateway
+	node     string            // address of the only node, which is this machine
+	// fragile is a way to Prometheus that a scenario can close.
+	fragile *fragilePrometheus
 }
 
 func connect(ctx context.Context) (*cluster, error) {
@@ -50,7 +56,11 @@ func connect(ctx context.Context) (*cluster, error) {
 			return nil, err
 		}
 	}
-	c := &cluster{gateways: map[string]string{}}
+	server, err := url.Parse(config.Host)
+	if err != nil {
+		return nil, fmt.Errorf("find the node: %w", err)
+	}
+	c := &cluster{config: config, gateways: map[string]string{}, node: server.Hostname()}
 	if c.WithWatch, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
@@ -67,7 +77,17 @@ func connect(ctx context.Context) (*cluster, error) {
 		}
 		c.gateways[name] = "http://" + gateway.Status.Addresses[0].Value + "/"
 	}
-	return c, nil
+	c.fragile, err = openFragilePrometheus(ctx, c)
+	return c, err
+}
+
+// setUpOperator configures the operator and replaces its pods: what runs may be of an image that was replaced under the same
+// name.
+func (c *cluster) setUpOperator(ctx context.Context) error {
+	if err := c.configureEndpoint(ctx); err != nil {
+		return err
+	}
+	return c.restartOperator(ctx)
 }
 
 // restartOperator replaces the operator's pods and waits until the new ones are ready.

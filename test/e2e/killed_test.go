@@ -1,44 +1,92 @@
 package e2e
 
 import (
-	"bytes"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"syscall"
+	"maps"
+	"slices"
 	"testing"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/utils/ptr"
 
 	"slipway.dev/slipway/api/v1alpha1"
+	"slipway.dev/slipway/internal/store"
+	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
-// The operator dies at several points of a release. It goes on where it was: nothing goes back, nothing is made twice.
-func operatorKilled(tb testing.TB) {
-	s := newScene(tb, setting{rate: 100})
-	s.adopt(plan{steps: holdFirst})
-	stable := s.pods()
-	s.push(good("v2"))
-	s.awaitStage("Preparing")
-	s.killOperator()
-	s.awaitStage("Shifting")
-	s.killOperator()
-	s.awaitHold("1/2")
-	twin := s.twin().UID
+// operators are the scenarios in which something happens to the operator itself, so that all releases feel it.
+var operators = []scenario{
+	{"operator-killed", operatorKilled},
+	{"leader-killed", leaderKilled},
+	{"broken-glass-and-uninstalled", brokenGlassAndUninstalled},
+}
 
-	s.killOperator()
-	s.annotate(v1alpha1.RequestResume)
-	s.wantShare(s.sample(fewest), "v2", 0.2)
-	s.wantHeld(good("v2"), stable)
+// The operator dies in every stage of a good release, of a bad one, and of the way back from a promotion. Each goes on
+// where it was: nothing goes back, nothing is made twice, nothing is lost, and no user notices.
+func operatorKilled(tb testing.TB) {
+	k := startKiller(tb)
+	atOnce(tb,
+		func() { goodKilled(tb, k) },
+		func() { badKilled(tb, k) },
+		func() { wayBackKilled(tb, k) },
+	)
+	k.stop()
+}
+
+func goodKilled(tb testing.TB, k *killer) {
+	s := newScene(tb, setting{rate: 80})
+	s.adopt(plan{})
+	k.killIn(s, "Preparing", "Shifting", "Judging", "PromotionPreparing", "PromotionEntering", "PromotionRolling", "PromotionFinishing")
+	s.push(good("v2"))
+	s.awaitStage("Judging")
+	twin := s.twin().UID
 	s.awaitStage("PromotionRolling")
-	s.killOperator()
 	if have := s.twin().UID; have != twin {
 		s.Errorf("the canary's Deployment was made again: UID %s, was %s", have, twin)
 	}
 	s.awaitPromoted()
 	s.wantStepsNeverBack()
+	s.wantRecordsNeverBack()
+	s.wantTemplates("v1", "v2")
 	s.wantShare(s.sample(fewest), "v2", 1)
+	s.wantNoHarm()
+}
+
+func badKilled(tb testing.TB, k *killer) {
+	s := newScene(tb, setting{rate: 80})
+	s.adopt(plan{keep: "5m"})
+	stable := s.pods()
+	k.killIn(s, "RollingBack", "RolledBack")
+	s.push(failing("v2", "30"))
+	s.awaitRolledBack(v1alpha1.ReasonHarmProven)
+	k.awaitDone(s)
+	s.wantRouteAsWritten()
+	s.wantHeld(good("v2"), stable)
+	s.wantFailedKept()
+	s.wantRejectedFor(failing("v2", "30"))
+	s.wantRecordsNeverBack()
+	s.wantTemplates("v1")
+	s.wantNoHarm("v2")
+}
+
+// wayBackKilled: a person aborts half-way through promotion, so that it is certain when the way back begins.
+func wayBackKilled(tb testing.TB, k *killer) {
+	s := newScene(tb, setting{rate: 80, shape: slowly})
+	s.adopt(plan{steps: oneStep})
+	s.push(good("v2"))
+	s.awaitStage("Judging")
+	owned := s.ownersOfTemplate()
+	s.annotate(v1alpha1.RequestPromote)
+	s.awaitRollingHalfWay("v2")
+	k.killIn(s, "Evacuating", "PuttingBack", "Returning", "Reholding")
+	s.annotate(v1alpha1.RequestAbort)
+	s.awaitRolledBack(v1alpha1.ReasonAbortedByPerson)
+	s.wantCleanedUp()
+	s.wantHeldOn("v2", "v1")
+	s.wantTemplates("v1", "v2")
+	if have := s.ownersOfTemplate(); have != owned {
+		s.Errorf("owners of the template's fields\n have %s\n had  %s", have, owned)
+	}
+	s.wantRecordsNeverBack()
+	s.wantShare(s.sample(fewest), "v2", 0)
 	s.wantNoHarm()
 }
 
@@ -47,51 +95,32 @@ func (s *scene) awaitStage(stage string) {
 	s.awaitState("stage "+stage, long, func(cr *v1alpha1.CanaryRelease) bool { return cr.Status.Stage == stage })
 }
 
-// killOperator ends the operator's process as a kernel out of memory would: it hears nothing of it. Its pod goes too, so
-// that the next one does not have to wait for the kubelet's patience with crashes.
-func (s *scene) killOperator() {
+// wantRecordsNeverBack says that no record, and nothing that follows one, was ever replaced by an earlier one: so it is
+// when two operators write, or one from an old cache.
+func (s *scene) wantRecordsNeverBack() {
 	s.Helper()
-	s.until("process of the operator", usual, func() (bool, string) {
-		pods, err := shared.operatorPods(s.Context())
-		if err != nil {
-			return false, err.Error()
+	latest := map[string]int64{}
+	check := func(what string, sequence int64) {
+		if sequence < latest[what] {
+			s.Errorf("%s went back from %d to %d", what, latest[what], sequence)
 		}
-		have := "no pod"
-		for _, pod := range pods {
-			pid, err := processOf(string(pod.UID), "operator")
-			if err == nil {
-				err = syscall.Kill(pid, syscall.SIGKILL)
-			}
-			if err == nil {
-				err = shared.Delete(s.Context(), &pod, client.GracePeriodSeconds(0))
-			}
-			if err == nil {
-				s.Logf("killed process %d of pod %s at stage %q", pid, pod.Name, s.current().Status.Stage)
-				return true, ""
-			}
-			have = err.Error()
-		}
-		return false, have
-	})
-}
-
-// processOf finds the process of a pod that has an argument. The cluster's node is this machine.
-func processOf(podUID, argument string) (int, error) {
-	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
-	if err != nil {
-		return 0, err
+		latest[what] = max(latest[what], sequence)
 	}
-	for _, path := range groups {
-		// A process that has ended meanwhile is not the one that is looked for.
-		group, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(group, []byte("pod"+podUID)) {
-			continue
-		}
-		dir := filepath.Dir(path)
-		arguments, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err == nil && bytes.Contains(arguments, []byte("\x00"+argument+"\x00")) {
-			return strconv.Atoi(filepath.Base(dir))
+	for _, e := range s.releases.since(0) {
+		check("the record of release "+string(e.object.UID), ptr.Deref(e.object.Status.Run.Sequence, 0))
+	}
+	for _, e := range s.splits.since(0) {
+		check("the record of split "+string(e.object.UID), ptr.Deref(e.object.Status.Run.Sequence, 0))
+		if stamp, err := store.ParseStamp(e.object.Annotations[v1alpha1.StampAnnotation]); err == nil {
+			check("what split "+string(e.object.UID)+" follows", stamp.Sequence)
 		}
 	}
-	return 0, fmt.Errorf("no process of pod %s has the argument %q", podUID, argument)
+	for _, e := range s.routes.since(0) {
+		for _, carried := range gatewayapi.Carried(e.object) {
+			check("what the route carries of split "+carried.UID, carried.Sequence)
+		}
+	}
+	if len(latest) < 3 {
+		s.Errorf("too little was seen to say anything: %v", slices.Sorted(maps.Keys(latest)))
+	}
 }

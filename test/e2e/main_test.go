@@ -34,12 +34,16 @@ func run(m *testing.M) int {
 	if err != nil {
 		return fail(err)
 	}
-	// What runs may be of an image that was replaced under the same name.
-	if err := c.restartOperator(ctx); err != nil {
+	if err := c.setUpOperator(ctx); err != nil {
 		return fail(err)
 	}
 	shared = c
 	code := m.Run()
+	if built != "" {
+		if err := os.RemoveAll(built); err != nil {
+			return fail(err)
+		}
+	}
 	if err := writeFigures(); err != nil {
 		return fail(err)
 	}

@@ -22,6 +22,8 @@ type plan struct {
 	metrics  string // empty: looseMetrics
 	keep     string // keepFailedFor; empty: 0s
 	analysis string // in the place of the whole analysis
+	// suspended holds changes and does not begin to release them.
+	suspended bool
 }
 
 const releaseManifest = `
@@ -58,7 +60,11 @@ func (p plan) manifest() *unstructured.Unstructured {
 		return value
 	}
 	analysis := or(p.analysis, fmt.Sprintf(quickAnalysis, or(p.metrics, looseMetrics)))
-	return parse(fmt.Sprintf(releaseManifest, or(p.name, "shop"), or(p.steps, quickSteps), or(p.keep, "0s"), analysis))
+	cr := parse(fmt.Sprintf(releaseManifest, or(p.name, "shop"), or(p.steps, quickSteps), or(p.keep, "0s"), analysis))
+	if p.suspended {
+		set(cr, true, "spec.suspend")
+	}
+	return cr
 }
 
 // adopt puts the shop under a CanaryRelease and waits until what runs is taken as stable.

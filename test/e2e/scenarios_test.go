@@ -14,15 +14,21 @@ type scenario struct {
 // alone are the scenarios that others would feel: they run first, one after the other.
 func alone() []scenario {
 	return slices.Concat(
-		[]scenario{{"operator-killed", operatorKilled}},
+		operators,
 	)
 }
 
 // together are the others; within a list, the longest first.
 func together() []scenario {
 	return slices.Concat(
+		autoscalers,
+		gitopsTools,
+		promotions,
 		releases,
 		policies,
+		people,
+		failures,
+		evidence,
 	)
 }
 

@@ -31,6 +31,11 @@ type setting struct {
 	rate    int    // requests per second
 	rules   string // of the route
 	first   version
+	// apply brings a manifest into the cluster; nil is s.apply.
+	apply func(*scene, *unstructured.Unstructured)
+	down  bool // the first version never comes up, so nobody waits for it
+	// shape changes the Deployment that the user has in Git.
+	shape func(deployment *unstructured.Unstructured)
 }
 
 // scene is one user's shop in a namespace of its own, with a hostname of its own.
@@ -41,6 +46,7 @@ type scene struct {
 	namespace string
 	gateway   string
 	host      string
+	shape     func(deployment *unstructured.Unstructured)
 	// written is the spec of the route as the user wrote it, with the API server's defaults.
 	written string
 	// pushed is where the journal of releases stood when the user changed the Deployment last.
@@ -61,18 +67,23 @@ func newScene(tb testing.TB, with setting) *scene {
 	if with.first.name == "" {
 		with.first = good("v1")
 	}
+	if with.apply == nil {
+		with.apply = (*scene).apply
+	}
 	name := "e2e-" + random()
-	s := &scene{TB: tb, news: newNews(), namespace: name, gateway: with.gateway, host: name + ".example"}
+	s := &scene{TB: tb, news: newNews(), namespace: name, gateway: with.gateway, host: name + ".example", shape: with.shape}
 	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"slipway-e2e": "true"}}})
 	s.keepJournals(tb.Context())
 	tb.Cleanup(s.leave)
 	tb.Logf("namespace %s", name)
-	s.apply(service("shop"))
-	s.apply(deployment("shop", with.first))
-	s.apply(s.route(with.rules))
+	for _, manifest := range []*unstructured.Unstructured{service("shop"), s.manifest(with.first), s.route(with.rules)} {
+		with.apply(s, manifest)
+	}
 	s.written = s.routeSpec()
-	s.awaitRolledOut("shop")
-	s.awaitAnswer(with.first.name)
+	if !with.down {
+		s.awaitRolledOut("shop")
+		s.awaitAnswer(with.first.name)
+	}
 	if with.rate > 0 {
 		s.startLoad(with.rate)
 	}
@@ -145,7 +156,16 @@ func (s *scene) replace(object *unstructured.Unstructured) {
 func (s *scene) push(v version) {
 	s.Helper()
 	s.pushed = s.releases.len()
-	s.apply(deployment("shop", v))
+	s.apply(s.manifest(v))
+}
+
+// manifest is the Deployment in Git with a version.
+func (s *scene) manifest(v version) *unstructured.Unstructured {
+	d := deployment("shop", v)
+	if s.shape != nil {
+		s.shape(d)
+	}
+	return d
 }
 
 // get reads an object of the scene; false when it is not there.

@@ -85,7 +85,9 @@ func (f findings) writeRegressions(b *strings.Builder) {
 	b.WriteString(`## Something is wrong with the version
 
 Median minutes to rollback at 5 / 20 / 50 % canary, with a tolerance of 10 % + 0.1 points; – where half an hour does not
-suffice for half of the releases.
+suffice for half of the releases. *From its promotion on*: the version is as good as stable until stable's pods are replaced
+with it, over two minutes, and bad from the first moment of that; there is then soon no old version left to compare with, and
+the time is counted from there; *before* is a rollback for nothing.
 
 ![time to rollback against traffic](judge-report/time-to-rollback.svg)
 
@@ -116,8 +118,11 @@ func (g regressionFinding) minutes(perSecond float64, rule int) string {
 
 // minutes is a time in words; – for never.
 func minutes(v float64) string {
-	if math.IsInf(v, 1) {
+	switch {
+	case math.IsInf(v, 1):
 		return "–"
+	case v <= 0:
+		return "before"
 	}
 	return fmt.Sprintf("%.1f", v)
 }

@@ -25,6 +25,7 @@ type look struct {
 	nextShare      float64
 	step           int
 	settling       bool
+	promoting      bool
 	canary, stable tally
 }
 
@@ -83,7 +84,7 @@ func (s *slipway) see(l look) decision {
 	s.end = s.end.Add(every)
 	err := s.state.Observe(s.policy, judge.Look{
 		From: from, To: s.end, Step: l.step, NextShare: l.nextShare, WantedShare: l.share,
-		Settling: l.settling, History: l.history, Metrics: []judge.Counts{l.counts},
+		Settling: l.settling, Promoting: l.promoting, History: l.history, Metrics: []judge.Counts{l.counts},
 	})
 	if err != nil {
 		panic(err) // the world draws nothing that cannot be

@@ -54,6 +54,9 @@ func over(name string, t traffic, keep func(setting) bool) row {
 
 func fivePods(s setting) bool { return s.Pods >= 5 }
 
+// halfOfTraffic keeps the share from which versions are promoted.
+func halfOfTraffic(s setting) bool { return s.Share == .5 }
+
 // nullRows are situations in which nothing is wrong with the version: nobody should be rolled back.
 func nullRows() []row {
 	retried := over("every error retried, clusters of 4", traffic{Cluster: 4}, nil)
@@ -77,6 +80,10 @@ func nullRows() []row {
 		over("bursts ×20 pod by pod, five or more canary pods", traffic{OwnBursts: true}, fivePods),
 		over("2-minute burst of 20 % errors on one stable pod", traffic{BadStablePod: true}, nil),
 		over("canary pods replaced half-way, pods differ by CV 0.5", traffic{Lasting: .5, Replaced: true}, nil),
+		over("promoted, bursts ×20 in both arms", traffic{Promoted: true, SharedBursts: true}, halfOfTraffic),
+		over("promoted, bursts ×20 pod by pod", traffic{Promoted: true, OwnBursts: true}, halfOfTraffic),
+		over("promoted, every error retried, clusters of 4", traffic{Promoted: true, Cluster: 4}, halfOfTraffic),
+		over("promoted, pods differ by CV 1", traffic{Promoted: true, Lasting: 1}, halfOfTraffic),
 	}
 }
 
@@ -117,19 +124,29 @@ func fromHalf(change func(share, stable float64) float64) func(share, stable flo
 type regression struct {
 	name     string
 	from, to float64
+	// promoted: the version is as good as stable until it is promoted.
+	promoted bool
 }
 
 var regressions = []regression{
-	{"0.1 → 1 %", .001, .01},
-	{"1 → 5 %", .01, .05},
-	{"0.1 → 0.5 %", .001, .005},
+	{name: "0.1 → 1 %", from: .001, to: .01},
+	{name: "1 → 5 %", from: .01, to: .05},
+	{name: "0.1 → 0.5 %", from: .001, to: .005},
+	{name: "0 → 40 % from its promotion on", to: .4, promoted: true},
+	{name: "1 → 40 % from its promotion on", from: .01, to: .4, promoted: true},
 }
 
 // of is the regression at one traffic and share.
 func (g regression) of(perSecond, share float64) setting {
+	t := traffic{PerSecond: perSecond, Base: g.from}
+	if g.promoted {
+		t.Promoted, t.TurnsBad = true, g.to
+	} else {
+		t.Change = to(g.to)
+	}
 	return setting{
 		Name:    fmt.Sprintf("%s, %v rps, %v %% canary", g.name, perSecond, 100*share),
-		Traffic: traffic{PerSecond: perSecond, Base: g.from, Change: to(g.to)}, Tolerance: default10,
+		Traffic: t, Tolerance: default10,
 		Minutes: 30, Share: share, Pods: podsAt(share),
 	}
 }

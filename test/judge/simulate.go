@@ -164,7 +164,8 @@ func (c *setting) begin(kinds []ruleKind, seed uint64, run int) (*world, []rule)
 
 // see draws the next look.
 func see(w *world, s step, settling bool) look {
-	l := look{counts: w.next(split{share: s.share, pods: s.pods}), share: s.share, settling: settling}
+	l := look{share: s.share, settling: settling, promoting: w.promoting()}
+	l.counts = w.next(split{share: s.share, pods: s.pods})
 	l.canary.add(l.counts.Canary)
 	l.stable.add(l.counts.Stable)
 	return l
@@ -185,12 +186,20 @@ func (c *setting) watch(kinds []ruleKind, seed uint64, run int) []outcome {
 		l.step, l.nextShare = at, 1
 		for k, r := range all {
 			if out[k].decision != rollBack && r.see(l) == rollBack {
-				out[k] = outcome{decision: rollBack, minutes: minutesAfter(i), excess: w.excess}
+				out[k] = outcome{decision: rollBack, minutes: c.minutesTo(w, i), excess: w.excess}
 				open--
 			}
 		}
 	}
 	return out
+}
+
+// minutesTo is how long it took to a look, from when there was something to find.
+func (c *setting) minutesTo(w *world, look int) float64 {
+	if c.Traffic.TurnsBad > 0 {
+		look -= w.promotionFrom() - historyLooks
+	}
+	return minutesAfter(look)
 }
 
 func minutesAfter(looks int) float64 { return float64(looks+1) * every.Minutes() }

@@ -36,6 +36,10 @@ type traffic struct {
 	BadCanaryPod, BadStablePod bool
 	// Replaced: the canary's pods are replaced by new ones in the middle.
 	Replaced bool
+	// Promoted: from the middle on, stable's pods are replaced one by one with pods of the new version, over two minutes.
+	// TurnsBad is then the new version's share of bad requests; 0: it goes on as before.
+	Promoted bool
+	TurnsBad float64
 	// Change is the canary's share of bad requests when it has a share of the traffic and stable has a rate; nil: stable's.
 	Change func(share, stable float64) float64
 }
@@ -81,7 +85,7 @@ func (w *world) grow(a *arm, pods int) {
 }
 
 // podNames keeps names from being written again and again.
-var podNames = map[string][]string{"stable": namesOf("stable"), "canary": namesOf("canary")}
+var podNames = map[string][]string{"stable": namesOf("stable"), "canary": namesOf("canary"), "new": namesOf("new")}
 
 func namesOf(prefix string) []string {
 	const most = 4 * stablePods
@@ -112,14 +116,47 @@ func (w *world) next(s split) judge.Counts {
 	if w.Change != nil {
 		changed = w.Change(s.share, rate)
 	}
-	c := judge.Counts{Stable: w.serve(&w.stable, stablePods, requests*(1-s.share), rate)}
+	if w.TurnsBad > 0 && w.promoting() {
+		changed = w.TurnsBad
+	}
+	c := judge.Counts{Stable: w.serve(&w.stable, stablePods, requests*(1-s.share), rates{old: rate, replaced: w.replaced(), new: changed})}
 	if s.share > 0 {
-		c.Canary = w.serve(&w.canary, s.pods, requests*s.share, changed)
+		c.Canary = w.serve(&w.canary, s.pods, requests*s.share, rates{old: changed})
 		w.excess += requests * s.share * (changed - rate)
 	}
 	w.turnOnePodBad(c)
 	w.at++
 	return c
+}
+
+// promotionFrom is the look with which stable's pods begin to be replaced.
+func (w *world) promotionFrom() int { return historyLooks + w.looks/2 }
+
+// promoting reports whether stable's pods are being replaced.
+func (w *world) promoting() bool { return w.Promoted && w.at >= w.promotionFrom() }
+
+// replaced is how many of stable's pods are the new version's.
+func (w *world) replaced() int {
+	const looks = 12
+	if !w.promoting() {
+		return 0
+	}
+	return min(stablePods, (w.at-w.promotionFrom()+1)*stablePods/looks)
+}
+
+// rates is the share of bad requests of an arm's pods; the first so many are the new version's.
+type rates struct {
+	old      float64
+	replaced int
+	new      float64
+}
+
+// of is a pod's rate, and the arm that it is named after.
+func (r rates) of(pod int, prefix string) (rate float64, name string) {
+	if pod < r.replaced {
+		return r.new, "new"
+	}
+	return r.old, prefix
 }
 
 // rate is stable's rate of the moment.
@@ -140,10 +177,11 @@ func (w *world) rate() float64 {
 }
 
 // serve draws what an arm's pods served.
-func (w *world) serve(a *arm, pods int, requests, rate float64) []judge.PodCount {
+func (w *world) serve(a *arm, pods int, requests float64, all rates) []judge.PodCount {
 	a.out = a.out[:0]
 	for i := range pods {
 		n := poisson(w.r, requests/float64(pods))
+		rate, prefix := all.of(i, a.prefix)
 		p := rate * a.factors[i]
 		if w.Fleeting > 0 {
 			p *= gamma(w.r, w.Fleeting)
@@ -151,7 +189,7 @@ func (w *world) serve(a *arm, pods int, requests, rate float64) []judge.PodCount
 		if w.OwnBursts {
 			p *= w.ownBurst(a, i)
 		}
-		name := podNames[a.prefix][(a.first+i)%len(podNames[a.prefix])]
+		name := podNames[prefix][(a.first+i)%len(podNames[prefix])]
 		a.out = append(a.out, judge.PodCount{Pod: name, Requests: n, Bad: min(n, w.bad(n*min(1, p)))})
 	}
 	return a.out

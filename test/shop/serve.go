@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -33,6 +34,7 @@ const (
 // server answers as its behaviour says.
 type server struct {
 	behaviour behaviour
+	errors    atomic.Uint64 // percent of requests, as the bits of a float64; tests change it while pods run
 	pod       string
 	draining  atomic.Bool
 	roll      func() float64 // from 0 up to, not including, 100
@@ -56,6 +58,7 @@ func newServer(b behaviour, pod string) *server {
 		}),
 		registry: prometheus.NewRegistry(),
 	}
+	s.errors.Store(math.Float64bits(b.ErrorPercent))
 	s.registry.MustRegister(s.requests, s.duration)
 	for _, result := range []string{"ok", "failed"} {
 		s.requests.WithLabelValues(result) // a series that is there from the start can be rated from the first failure on
@@ -67,6 +70,7 @@ func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", s.answer)
 	mux.HandleFunc("/healthz", s.health)
+	mux.HandleFunc("POST /behave", s.behave)
 	mux.Handle("/metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -80,7 +84,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	result, code := "ok", http.StatusOK
-	if s.roll() < s.behaviour.ErrorPercent {
+	if s.roll() < math.Float64frombits(s.errors.Load()) {
 		result, code = "failed", http.StatusInternalServerError
 	}
 	asked := askedFor(r)
@@ -131,6 +135,18 @@ func askedFor(r *http.Request) asked {
 		wait = 0
 	}
 	return asked{code: code, wait: wait, reset: query.Get("reset") == "1"}
+}
+
+// behave makes a version good or bad while it runs: the harm that nobody has seen before.
+func (s *server) behave(w http.ResponseWriter, r *http.Request) {
+	read := reader{env: func(string) string { return r.FormValue("errorPercent") }}
+	percent := read.percent("errorPercent", 0)
+	if read.err != nil {
+		http.Error(w, read.err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.errors.Store(math.Float64bits(percent))
+	slog.Info("Behaving", "errorPercent", percent)
 }
 
 func (s *server) health(w http.ResponseWriter, _ *http.Request) {

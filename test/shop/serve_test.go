@@ -64,6 +64,26 @@ func TestARequestMayAskForItsAnswer(t *testing.T) {
 	get(s, "/?reset=1")
 }
 
+func TestAVersionBecomesBadOnCommand(t *testing.T) {
+	s := newServer(behaviour{}, "pod-1")
+	behave := func(percent string) int {
+		recorder := httptest.NewRecorder()
+		s.handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/behave?errorPercent="+percent, nil))
+		return recorder.Code
+	}
+	for _, c := range []struct {
+		percent    string
+		want, then int
+	}{{"100", 200, 500}, {"many", 400, 500}, {"0", 200, 200}} {
+		if code := behave(c.percent); code != c.want {
+			t.Errorf("%s%%: have %d, want %d", c.percent, code, c.want)
+		}
+		if response := get(s, "/"); response.Code != c.then {
+			t.Errorf("after %s%%: have %d, want %d", c.percent, response.Code, c.then)
+		}
+	}
+}
+
 func TestMetricsHaveBothResultsFromTheStart(t *testing.T) {
 	s := newServer(behaviour{}, "pod-1")
 	for _, path := range []string{"/", "/", "/healthz"} {

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -75,6 +76,10 @@ func indexValues(object client.Object, field string) []string {
 		}
 	case "slipway.dev/slice-service":
 		out = append(out, object.GetLabels()["kubernetes.io/service-name"])
+	case "slipway.dev/deployment":
+		if owner := metav1.GetControllerOf(object); owner != nil {
+			out = append(out, owner.Name)
+		}
 	case "spec.targetRef.name":
 		out = append(out, object.(*v1alpha1.CanaryRelease).Spec.TargetRef.Name)
 	default:

@@ -52,8 +52,8 @@ func profileOf(seed uint64) profile {
 	return all[seed%uint64(len(all))]
 }
 
-// chaos lives through a seed: a release with chaos, then calm, to its end.
-func chaos(seed uint64) *world {
+// chaos lives through a seed: a release with chaos, and whatever else is stirred up, then calm, to its end.
+func chaos(seed uint64, also ...func(w *world)) *world {
 	c := newChance(seed)
 	spec := releaseSpec()
 	if c.in(4) {
@@ -66,6 +66,9 @@ func chaos(seed uint64) *world {
 	w.drawVersions()
 	w.run(w.chance.between(8000, 12000))
 	profileOf(seed).stir(w)
+	for _, stir := range also {
+		stir(w)
+	}
 	w.people.applyApp("v2")
 	if w.chance.in(8) {
 		w.loop.after(w.chance.between(1000, 120000), w.people.takeRelease)
@@ -111,7 +114,7 @@ func (w *world) calm() {
 	w.story.tell("all is calm")
 	w.faults.stop()
 	w.rollout.stalledUntil, w.plane.stalledUntil = time.Time{}, time.Time{}
-	w.prometheus.awayUntil, w.prometheus.deafUntil = time.Time{}, time.Time{}
+	w.prometheus.awayUntil, w.prometheus.deafUntil, w.prometheus.liesUntil = time.Time{}, time.Time{}, time.Time{}
 	w.rollout.noRoom = false
 	w.admission.routesUnguarded = false
 	w.people.may = nil

@@ -19,8 +19,12 @@ type faults struct {
 	crashAfter   int
 	readRefuse   int
 	interference int
+	// failover: another process takes the lead while this one is in the midst of a reconcile, and goes on with it later.
+	failover int
 	// onlyTraffic: until then nothing can be written but what takes users off.
 	onlyTraffic time.Time
+	// forbids is what policies and quotas have against a write.
+	forbids func(a attempt) error
 }
 
 func (f *faults) hits(oneIn int) bool { return oneIn > 0 && f.chance.in(oneIn) }
@@ -65,6 +69,11 @@ func (f *faults) read() error {
 func (f *faults) refuses(a attempt) error {
 	if f.loop.now.Before(f.onlyTraffic) && !movesTraffic(a) {
 		return apierrors.NewInternalError(errUnwell)
+	}
+	if f.forbids != nil {
+		if err := f.forbids(a); err != nil {
+			return err
+		}
 	}
 	if f.hits(f.refuse) {
 		return apierrors.NewServiceUnavailable("the API server is busy")

@@ -94,6 +94,16 @@ func troubles() []habit {
 	}
 }
 
+// lyingPrometheus is one that tells nonsense now and then.
+func lyingPrometheus() []habit {
+	return []habit{{3, func(p *people) {
+		prometheus := p.w.prometheus
+		prometheus.lie = pick(p.w.chance, lies()...)
+		prometheus.liesUntil = p.w.loop.now.Add(p.w.chance.between(5000, 40000))
+		p.w.story.tell("Prometheus tells nonsense: %s", prometheus.lie.name)
+	}}}
+}
+
 // takeRoute deletes the route; Git brings it back after a while.
 func (p *people) takeRoute() {
 	p.take(kindRoute, appName)

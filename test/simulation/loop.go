@@ -31,7 +31,9 @@ func (l *loop) after(d time.Duration, run func()) {
 // step has the next event happen; false when there is none before the end.
 func (l *loop) step(end time.Time) bool {
 	if len(l.events) == 0 || l.events[0].at.After(end) {
-		l.now = end
+		if end.After(l.now) {
+			l.now = end
+		}
 		return false
 	}
 	next := heap.Pop(&l.events).(event)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"slipway.dev/slipway/controllers"
+	"slipway.dev/slipway/internal/release"
 	"slipway.dev/slipway/internal/store"
 )
 
@@ -25,13 +26,17 @@ type process struct {
 	faults *faults
 	cache  *cache
 	// interfere lets others write between what was read and a write.
-	interfere func()
-	// wrote is told of each write before it is made.
-	wrote   func(a attempt)
+	interfere func(p *process)
+	// wrote is told of each write before it is made, writes of who makes it.
+	wrote   func(p *process, a attempt)
+	writes  func(p *process)
 	sampler *sampler
 	queues  []*queue
-	dead    bool
-	died    func()
+	// frozen: the process stands still in the midst of a write. Dead: it never goes on.
+	frozen, dead bool
+	// knew is the latest record when the process stood still.
+	knew release.Run
+	died func(p *process)
 }
 
 // attempt is a write of the operator's.
@@ -54,8 +59,8 @@ const (
 
 func (w *world) newProcess() *process {
 	p := &process{
-		server: w.server, loop: w.loop, faults: w.faults, interfere: w.interfere, wrote: w.attempted,
-		died: w.operatorDied, sampler: newSampler(w.prometheus),
+		server: w.server, loop: w.loop, faults: w.faults, interfere: w.interfere, wrote: w.watcher.attempted,
+		writes: func(p *process) { w.writing = p }, died: w.operatorDied, sampler: newSampler(w.prometheus),
 	}
 	p.cache = newCache(w.server, w.faults)
 	p.cache.heard = p.hear
@@ -64,12 +69,12 @@ func (w *world) newProcess() *process {
 	split, route := controllers.NewTraffic(controllers.TrafficParts{
 		Cache: writer, Live: liveReader{p}, Store: writes, Clock: w.loop, Events: silent{},
 	})
-	release := &controllers.CanaryReconciler{
+	looks := &controllers.CanaryReconciler{
 		Client: writer, Live: liveReader{p}, Store: writes, Events: silent{}, Judge: controllers.NewBench(p.sampler),
 		Endpoints: []string{"default"}, Now: w.loop.Now, Metrics: controllers.NewMetrics(registry.NewRegistry()),
 		Guard: &controllers.AdmissionCheck{Live: liveReader{p}, Served: servesAdmission},
 	}
-	for _, r := range []reconcile.Reconciler{release, split, route} {
+	for _, r := range []reconcile.Reconciler{looks, split, route} {
 		p.queues = append(p.queues, &queue{process: p, does: r})
 	}
 	for _, q := range p.queues {
@@ -138,15 +143,18 @@ func (p *process) hearPod(pod client.Object) {
 
 // write makes a write as the API server and fate allow.
 func (p *process) write(a attempt) error {
-	p.interfere()
+	p.interfere(p)
 	if p.faults.crashesBefore() {
 		panic(crash{})
 	}
 	if err := p.faults.refuses(a); err != nil {
 		return err
 	}
-	p.wrote(a)
-	if err := a.do(); err != nil {
+	p.wrote(p, a)
+	p.writes(p)
+	err := a.do()
+	p.writes(nil)
+	if err != nil {
 		return err
 	}
 	if p.faults.crashesAfter() {
@@ -196,8 +204,15 @@ func (q *queue) addAfter(d time.Duration) {
 	})
 }
 
+// thaws is how often a process that stands still is looked at.
+const thaws = 50 * time.Millisecond
+
 func (q *queue) run() {
 	if q.process.dead {
+		return
+	}
+	if q.process.frozen {
+		q.process.loop.after(thaws, q.run)
 		return
 	}
 	q.queued = false
@@ -206,7 +221,7 @@ func (q *queue) run() {
 	switch {
 	case !alive:
 		q.process.end()
-		q.process.died()
+		q.process.died(q.process)
 	case err != nil:
 		q.failures++
 		q.addAfter(min(5*time.Millisecond<<min(q.failures-1, 20), 1000*time.Second))

@@ -96,6 +96,33 @@ func (t *crowd) answer(service string, requests float64) {
 type scrape struct {
 	at             time.Time
 	canary, stable counters
+	// lie is what becomes of the interval that ends with it; nil: it is told as it was.
+	lie *lie
+}
+
+// lie is nonsense that a Prometheus tells, such as samples of a broken exporter.
+type lie struct {
+	name string
+	of   func(c telemetry.Counts) telemetry.Counts
+}
+
+func lies() []lie {
+	each := func(change func(p telemetry.PodCount) telemetry.PodCount) func(telemetry.Counts) telemetry.Counts {
+		return func(c telemetry.Counts) telemetry.Counts {
+			for _, arm := range [][]telemetry.PodCount{c.Canary, c.Stable} {
+				for i := range arm {
+					arm[i] = change(arm[i])
+				}
+			}
+			return c
+		}
+	}
+	return []lie{
+		{"no number", each(func(p telemetry.PodCount) telemetry.PodCount { p.Bad = math.NaN(); return p })},
+		{"more bad answers than answers", each(func(p telemetry.PodCount) telemetry.PodCount { p.Bad = 2*p.Requests + 1; return p })},
+		{"fewer than no requests", each(func(p telemetry.PodCount) telemetry.PodCount { p.Requests = -p.Requests - 1; return p })},
+		{"requests without end", each(func(p telemetry.PodCount) telemetry.PodCount { p.Requests = math.Inf(1); return p })},
+	}
 }
 
 // prometheus scrapes the data plane. It may be away: then there are no scrapes, or they cannot be had.
@@ -105,6 +132,10 @@ type prometheus struct {
 	scrapes []scrape
 	// deafUntil: nothing is scraped. awayUntil: no query is answered.
 	deafUntil, awayFrom, awayUntil time.Time
+	// lie is told until then; lied is how many of the canary's requests nobody was told of truly.
+	lie       lie
+	liesUntil time.Time
+	lied      float64
 	// heard is called after each scrape.
 	heard func()
 }
@@ -113,7 +144,13 @@ func (p *prometheus) run() {
 	p.traffic.flow()
 	if p.loop.now.After(p.deafUntil) {
 		t := p.traffic
-		p.scrapes = append(p.scrapes, scrape{at: p.loop.now, canary: whole(t.canary), stable: whole(t.stable)})
+		now := scrape{at: p.loop.now, canary: whole(t.canary), stable: whole(t.stable)}
+		if n := len(p.scrapes); n > 0 && p.loop.now.Before(p.liesUntil) {
+			lie := p.lie
+			now.lie = &lie
+			p.lied += now.canary.requests - p.scrapes[n-1].canary.requests
+		}
+		p.scrapes = append(p.scrapes, now)
 	}
 	p.heard()
 	p.loop.after(scrapeEvery, p.run)
@@ -121,12 +158,12 @@ func (p *prometheus) run() {
 
 func whole(c counters) counters { return counters{math.Floor(c.requests), math.Floor(c.bad)} }
 
-// counted is what the last scrape has of the canary.
+// counted is what the last scrape has of the canary, without what was lied about.
 func (p *prometheus) counted() float64 {
 	if len(p.scrapes) == 0 {
 		return 0
 	}
-	return p.scrapes[len(p.scrapes)-1].canary.requests
+	return p.scrapes[len(p.scrapes)-1].canary.requests - p.lied
 }
 
 // sampler is a process's view of Prometheus, as the operator's own one is: looks between scrapes, each given once.
@@ -198,9 +235,11 @@ func (p *prometheus) looks(w *watched) []telemetry.Look {
 		}
 		look := telemetry.Look{From: from.at, To: to.at}
 		for range w.spec.Metrics {
-			look.Metrics = append(look.Metrics, telemetry.Counts{
-				Canary: counted(from.canary, to.canary), Stable: counted(from.stable, to.stable), PodsUnknown: true,
-			})
+			counts := telemetry.Counts{Canary: counted(from.canary, to.canary), Stable: counted(from.stable, to.stable), PodsUnknown: true}
+			if to.lie != nil {
+				counts = to.lie.of(counts)
+			}
+			look.Metrics = append(look.Metrics, counts)
 		}
 		out = append(out, look)
 	}

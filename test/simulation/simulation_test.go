@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,9 +50,10 @@ func TestCalm(t *testing.T) {
 // found are seeds that once found something.
 var found = []uint64{33, 249, 310, 366, 375, 438, 584}
 
-func drawn() []uint64 {
+// drawn are n seeds, and those that once found something.
+func drawn(n uint64, found []uint64) []uint64 {
 	var out []uint64
-	for seed := *first; seed < *first+*seeds; seed++ {
+	for seed := *first; seed < *first+n; seed++ {
 		out = append(out, seed)
 	}
 	for _, seed := range found {
@@ -63,11 +65,39 @@ func drawn() []uint64 {
 }
 
 // Each seed is a test of its own: -run 'TestSeeds/17 ' tells the story of the one that failed.
-func TestSeeds(t *testing.T) {
-	for _, seed := range drawn() {
+func TestSeeds(t *testing.T) { live(t, drawn(*seeds, found)) }
+
+// TestTwoOperators has another operator take the lead while the old one is in the midst of a reconcile that it then goes
+// on with, on top of what else a seed has.
+func TestTwoOperators(t *testing.T) {
+	live(t, drawn(*seeds/others, nil), func(w *world) { w.faults.failover = 60 })
+}
+
+// TestLyingPrometheus has Prometheus tell nonsense, on top of what else a seed has.
+func TestLyingPrometheus(t *testing.T) {
+	live(t, drawn(*seeds/others, nil), func(w *world) { w.people.may = append(w.people.may, lyingPrometheus()...) })
+}
+
+// others is how many times fewer seeds there are for what comes on top.
+const others = 4
+
+// gaveUp says that -failfast was asked for and a seed has failed: seeds run beside each other, so that go test itself
+// would go on with all of them.
+var gaveUp atomic.Bool
+
+func live(t *testing.T, seeds []uint64, also ...func(w *world)) {
+	t.Helper()
+	failFast := flag.Lookup("test.failfast").Value.String() == "true"
+	for _, seed := range seeds {
 		t.Run(fmt.Sprintf("%d %s", seed, profileOf(seed).name), func(t *testing.T) {
 			t.Parallel()
-			w := chaos(seed)
+			if gaveUp.Load() {
+				return
+			}
+			w := chaos(seed, also...)
+			if failFast && w.watcher.broken != nil {
+				gaveUp.Store(true)
+			}
 			if w.watcher.broken != nil {
 				t.Errorf("%v\n%s%s", w.watcher.broken, w.story, standing(w.server))
 			} else if testing.Verbose() {

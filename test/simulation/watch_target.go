@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"maps"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,19 +23,24 @@ func (c *watcher) checkTarget(ch change) {
 	if ptr.Deref(old.Spec.Replicas, 1) != ptr.Deref(now.Spec.Replicas, 1) || !maps.Equal(old.Labels, now.Labels) || !sameButMark(old, now) {
 		c.fail("stable is never touched: the operator changes replicas, labels or annotations of the Deployment")
 	}
-	run := c.last
+	c.mustFollow(func(run release.Run) string { return c.againstTarget(old, now, run) })
+}
+
+// againstTarget says what speaks against a write of the Deployment that follows a record; empty for nothing.
+func (c *watcher) againstTarget(old, now *appsv1.Deployment, run release.Run) string {
 	changed := !workload.SameTemplate(old.Spec.Template, now.Spec.Template)
 	name := workload.Revision(now.Spec.Template)
 	switch {
 	case changed && run.Want.Target != release.PutBack && run.Want.Target != release.Rehold:
-		c.fail("record, then act: the operator writes template %s, and the record says %q", name, run.Want.Target)
+		return fmt.Sprintf("record, then act: the operator writes template %s, and the record says %q", name, run.Want.Target)
 	case changed && run.Want.Target == release.PutBack && name != run.Stable.Revision:
-		c.fail("record, then act: the operator puts %s back, and stable is %s", name, run.Stable.Revision)
-	case !old.Spec.Paused && now.Spec.Paused && run.Want.Target != release.Rehold:
-		c.fail("record, then act: the operator holds %s, and the record says %q", name, run.Want.Target)
+		return fmt.Sprintf("record, then act: the operator puts %s back, and stable is %s", name, run.Stable.Revision)
+	case !old.Spec.Paused && now.Spec.Paused && run.Want.Target != release.Rehold && run.Want.Target != release.Freeze:
+		return fmt.Sprintf("record, then act: the operator holds %s, and the record says %q", name, run.Want.Target)
 	case old.Spec.Paused && !now.Spec.Paused:
-		c.checkLetGo(old, now, run)
+		return c.againstLetGo(old, now, run)
 	}
+	return ""
 }
 
 func sameButMark(old, now *appsv1.Deployment) bool {
@@ -44,27 +50,28 @@ func sameButMark(old, now *appsv1.Deployment) bool {
 	return maps.Equal(a, b)
 }
 
-// checkLetGo: only what was decided on is rolled out, and nothing that was proven bad unless a person wants it.
-func (c *watcher) checkLetGo(old, now *appsv1.Deployment, run release.Run) {
+// againstLetGo: only what was decided on is rolled out, and nothing that was proven bad unless a person wants it.
+func (c *watcher) againstLetGo(old, now *appsv1.Deployment, run release.Run) string {
 	name := workload.Revision(now.Spec.Template)
 	if !workload.Held(old) {
-		c.fail("stable is never touched: the operator resumes what its user has paused")
+		return "stable is never touched: the operator resumes what its user has paused"
 	}
 	switch run.Want.Target {
 	case release.PutBack:
 	case release.LetGo:
 		if run.Stage == release.Deleting {
-			return
+			return ""
 		}
 		if name != run.Revision {
-			c.fail("record, then act: %s is rolled out, and %s was decided on", name, run.Revision)
+			return fmt.Sprintf("record, then act: %s is rolled out, and %s was decided on", name, run.Revision)
 		}
 		if c.rejected[name] && run.Retried != name && name != run.Stable.Revision && !c.promoted(now) {
-			c.fail("rejected stays rejected: %s is rolled out", name)
+			return fmt.Sprintf("rejected stays rejected: %s is rolled out", name)
 		}
-	case release.Keep, release.Rehold:
-		c.fail("record, then act: the operator lifts the hold, and the record says %q", run.Want.Target)
+	case release.Keep, release.Rehold, release.Freeze:
+		return fmt.Sprintf("record, then act: the operator lifts the hold, and the record says %q", run.Want.Target)
 	}
+	return ""
 }
 
 // promoted says that a template was stable before, so that it is rolled out at once when it comes back.

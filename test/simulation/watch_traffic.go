@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -29,13 +30,15 @@ func (c *watcher) checkSplit(ch change) {
 	if cr == nil || (old != nil && equality.Semantic.DeepEqual(old.Spec, now.Spec)) {
 		return
 	}
-	want := c.last.Want
 	got := release.Shares{
 		Stable: weightIn(now.Spec.Backends, appName), Canary: weightIn(now.Spec.Backends, twinName), Hold: weightIn(now.Spec.Backends, holdName),
 	}
-	if !want.Split || got != want.Shares {
-		c.fail("record, then act: the split asks for %+v, and the record wants %+v", got, want.Shares)
-	}
+	c.mustFollow(func(run release.Run) string {
+		if want := run.Want; !want.Split || got != want.Shares {
+			return fmt.Sprintf("record, then act: the split asks for %+v, and the record wants %+v", got, want.Shares)
+		}
+		return ""
+	})
 }
 
 func (c *watcher) checkSplitRecord(old, now *v1alpha1.TrafficSplit) {

@@ -46,6 +46,17 @@ func newWatcher(w *world) *watcher {
 	}
 }
 
+// mustFollow checks a write against the latest record. One that leads no more may follow the last record that it knew.
+func (c *watcher) mustFollow(complaint func(run release.Run) string) {
+	said := complaint(c.last)
+	if said != "" && c.w.writing != c.w.operator {
+		said = complaint(c.w.writing.knew)
+	}
+	if said != "" {
+		c.fail("%s", said)
+	}
+}
+
 func (c *watcher) fail(format string, args ...any) {
 	if c.broken == nil {
 		c.broken = fmt.Errorf(format, args...)
@@ -54,7 +65,7 @@ func (c *watcher) fail(format string, args ...any) {
 }
 
 // attempted checks how the operator writes: only onto what it has read, and what takes users off first.
-func (c *watcher) attempted(a attempt) {
+func (c *watcher) attempted(by *process, a attempt) {
 	kind, name := kindOf(a.object), a.object.GetName()
 	c.writes++
 	switch a.verb {
@@ -72,7 +83,7 @@ func (c *watcher) attempted(a attempt) {
 	switch {
 	case kind == kindPod || kind == kindReplicaSet || kind == kindSlice || (kind == kindService && name == appName):
 		c.fail("stable is never touched: the operator writes %s %s", kind, name)
-	case !movesTraffic(a) && kind != kindRelease && c.usersToMove():
+	case !movesTraffic(a) && kind != kindRelease && by == c.w.operator && c.usersToMove():
 		c.fail("rollback comes first: %s %s is written while the split that was read still gives the canary its share", kind, name)
 	}
 }

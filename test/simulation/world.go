@@ -27,11 +27,12 @@ type world struct {
 	traffic    *crowd
 	prometheus *prometheus
 	faults     *faults
-	operator   *process
-	people     *people
-	watcher    *watcher
-	story      *story
-	crashes    int
+	// operator is the process that leads; writing is the one whose write is being made.
+	operator, writing *process
+	people            *people
+	watcher           *watcher
+	story             *story
+	crashes           int
 	// interfering keeps others' writes from being interfered with themselves.
 	interfering bool
 }
@@ -74,11 +75,9 @@ func (w *world) scraped() {
 	}
 }
 
-// attempted is told of each write of the operator's before it is made.
-func (w *world) attempted(a attempt) { w.watcher.attempted(a) }
-
 // interfere lets somebody write between what the operator has read and what it is about to write.
-func (w *world) interfere() {
+func (w *world) interfere(p *process) {
+	w.failOver(p)
 	if w.interfering || !w.faults.hits(w.faults.interference) {
 		return
 	}
@@ -87,8 +86,29 @@ func (w *world) interfere() {
 	w.interfering = false
 }
 
+// longestFreeze is how long a process may stand still and then go on as if nothing had been: a virtual machine that was
+// paused, or a lease that ran out while its holder waited for memory.
+const longestFreeze = 20 * time.Second
+
+// failOver has a process stand still before a write while another one takes the lead. Then it makes that write, and goes
+// on for a little while until it sees that it leads no more.
+func (w *world) failOver(old *process) {
+	if old != w.operator || !w.faults.hits(w.faults.failover) {
+		return
+	}
+	w.story.tell("another operator takes the lead, in the midst of a write of the old one")
+	old.knew, old.frozen = w.watcher.last, true
+	w.operator = w.newProcess()
+	w.run(w.chance.between(10, int(longestFreeze.Milliseconds())))
+	old.frozen = false
+	w.loop.after(w.chance.between(1, 5000), old.end)
+}
+
 // operatorDied starts a new process after a while. It remembers nothing.
-func (w *world) operatorDied() {
+func (w *world) operatorDied(p *process) {
+	if p != w.operator {
+		return
+	}
 	w.crashes++
 	w.story.tell("the operator crashes")
 	w.loop.after(w.chance.between(200, 6000), func() { w.operator = w.newProcess() })

@@ -15,6 +15,11 @@ func TestCanaryReleaseRules(t *testing.T) {
 			reject:    "spec: {steps: [{weightPercent: 10}, {weightPercent: 50}, {weightPercent: 20}]}",
 			wantField: "spec", wantSays: "steps: weightPercent must never decrease; sort the steps by weight",
 		},
+		"a step is left by time only where evidence is observed": {
+			accept:    "spec: {analysis: {mode: Observe}, steps: [{weightPercent: 10, leaveAfter: 5m}, {weightPercent: 20}]}",
+			reject:    "spec: {analysis: {mode: Enforce}, steps: [{weightPercent: 10, leaveAfter: 5m}]}",
+			wantField: "spec", wantSays: "leaveAfter belongs to analysis.mode Observe",
+		},
 		"the name is used as a label": {
 			accept:    "metadata: {name: " + long(63) + "}",
 			reject:    "metadata: {name: " + long(64) + "}",
@@ -185,22 +190,22 @@ func TestAnalysisRules(t *testing.T) {
 		"a metric is not both signal and counts": {
 			accept:    "spec: {analysis: {metrics: [{name: a, counts: {bad: b, total: t}}]}}",
 			reject:    "spec: {analysis: {metrics: [{name: a, signal: Errors, counts: {bad: b, total: t}}]}}",
-			wantField: "spec.analysis.metrics[0]", wantSays: "give either signal (as the data plane sees it) or counts",
+			wantField: "spec.analysis.metrics[0]", wantSays: "give exactly one of signal (as the data plane sees it), counts, histogram or gauge",
 		},
 		"a metric is signal or counts": {
 			accept:    "spec: {analysis: {metrics: [{name: a, signal: Errors}]}}",
 			reject:    "spec: {analysis: {metrics: [{name: a}]}}",
-			wantField: "spec.analysis.metrics[0]", wantSays: "give either signal (as the data plane sees it) or counts",
+			wantField: "spec.analysis.metrics[0]", wantSays: "give exactly one of signal (as the data plane sees it), counts, histogram or gauge",
 		},
 		"latency needs to know what is slow": {
 			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, slowerThan: 250ms}]}}",
 			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency}]}}",
-			wantField: "spec.analysis.metrics[0]", wantSays: "slowerThan belongs to signal Latency, which needs it",
+			wantField: "spec.analysis.metrics[0]", wantSays: "signal Latency and histogram need exactly one of slowerThan, quantile or shape",
 		},
 		"errors are not slow": {
 			accept:    "spec: {analysis: {metrics: [{name: a, signal: Errors}]}}",
 			reject:    "spec: {analysis: {metrics: [{name: a, signal: Errors, slowerThan: 250ms}]}}",
-			wantField: "spec.analysis.metrics[0]", wantSays: "slowerThan belongs to signal Latency, which needs it",
+			wantField: "spec.analysis.metrics[0]", wantSays: "signal Latency and histogram need exactly one of slowerThan, quantile or shape",
 		},
 		"a signal is known": {
 			accept:    "spec: {analysis: {metrics: [{name: a, signal: Errors}]}}",
@@ -237,6 +242,111 @@ func TestAnalysisRules(t *testing.T) {
 			reject:    "spec: {analysis: {metrics: [{name: a, signal: Errors, limit: 0%}]}}",
 			wantField: "spec.analysis.metrics[0].limit", wantSays: "leave it out where there is none",
 		},
+		"what follows from evidence is one of three": {
+			accept:    "spec: {analysis: {mode: AA}}",
+			reject:    "spec: {analysis: {mode: Watch}}",
+			wantField: "spec.analysis.mode", wantSays: `"Enforce", "Observe", "AA"`,
+		},
+		"what becomes of one bad pod is one of three": {
+			accept:    "spec: {analysis: {oneBadPod: ReplacePod}}",
+			reject:    "spec: {analysis: {oneBadPod: Ignore}}",
+			wantField: "spec.analysis.oneBadPod", wantSays: `"Hold", "ReplacePod", "Rollback"`,
+		},
+		"latency is judged in one way": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 99%}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 99%, slowerThan: 1s}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "need exactly one of slowerThan, quantile or shape",
+		},
+		"a histogram is judged in one way": {
+			accept:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s}, shape: true}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s}}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "need exactly one of slowerThan, quantile or shape",
+		},
+		"a histogram is not counts": {
+			accept:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s, type: Native, unit: Milliseconds}, slowerThan: 100ms}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s}, counts: {bad: b, total: t}, slowerThan: 100ms}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "give exactly one of signal",
+		},
+		"a histogram has a selector": {
+			accept:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s}, shape: true}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, histogram: {type: Native}, shape: true}]}}",
+			wantField: "spec.analysis.metrics[0].histogram.selector", wantSays: "Required",
+		},
+		"a histogram is classic or native": {
+			accept:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s, type: Classic}, shape: true}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s, type: Summary}, shape: true}]}}",
+			wantField: "spec.analysis.metrics[0].histogram.type", wantSays: `"Classic", "Native"`,
+		},
+		"a histogram is in a unit of time": {
+			accept:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s, unit: Seconds}, shape: true}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, histogram: {selector: s, unit: Bytes}, shape: true}]}}",
+			wantField: "spec.analysis.metrics[0].histogram.unit", wantSays: `"Seconds", "Milliseconds"`,
+		},
+		"a slowdown is a quantile's": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 99%, slowdown: 20%}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, slowerThan: 1s, slowdown: 20%}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "slowdown belongs to quantile",
+		},
+		"a quantile is below 100%": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 99.9%}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 100%}]}}",
+			wantField: "spec.analysis.metrics[0].quantile", wantSays: "quantile: must be above 0% and below 100%",
+		},
+		"a quantile is above 0%": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 0.1%}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 0%}]}}",
+			wantField: "spec.analysis.metrics[0].quantile", wantSays: "quantile: must be above 0% and below 100%",
+		},
+		"a quantile tolerates its slowdown": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 99%}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, quantile: 99%, tolerate: {absolute: 1%}}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "set slowdown and remove tolerate",
+		},
+		"a shape that is not wanted is left out": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, shape: true}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, shape: false}]}}",
+			wantField: "spec.analysis.metrics[0].shape", wantSays: "set it to true, or leave it out",
+		},
+		"a whole distribution has no limit": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Latency, slowerThan: 1s, limit: 5%}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Latency, shape: true, limit: 5%}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "a limit is a share of requests",
+		},
+		"a gauge has no limit": {
+			accept:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s}, limit: 5%}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "a limit is a share of requests",
+		},
+		"a gauge has no points": {
+			accept:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s, worseWhen: Lower}, tolerate: {relative: 20%}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s}, tolerate: {absolute: 1%}}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "give tolerate.relative alone",
+		},
+		"a gauge has a selector": {
+			accept:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, gauge: {worseWhen: Lower}}]}}",
+			wantField: "spec.analysis.metrics[0].gauge.selector", wantSays: "Required",
+		},
+		"a gauge gets worse in one of two ways": {
+			accept:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s, worseWhen: Higher}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, gauge: {selector: s, worseWhen: Up}}]}}",
+			wantField: "spec.analysis.metrics[0].gauge.worseWhen", wantSays: `"Higher", "Lower"`,
+		},
+		"counts are of the bad or of the good": {
+			accept:    "spec: {analysis: {metrics: [{name: a, counts: {good: g, total: t}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, counts: {good: g, bad: b, total: t}}]}}",
+			wantField: "spec.analysis.metrics[0].counts", wantSays: "give either bad (more of it is worse) or good",
+		},
+		"something good must be left": {
+			accept:    "spec: {analysis: {metrics: [{name: a, counts: {good: g, total: t}, tolerate: {relative: 99%}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, counts: {good: g, total: t}, tolerate: {relative: 100%}}]}}",
+			wantField: "spec.analysis.metrics[0]", wantSays: "accepts that nothing good is left",
+		},
+		"a tolerance says something": {
+			accept:    "spec: {analysis: {metrics: [{name: a, signal: Errors, tolerate: {absolute: 1%}}]}}",
+			reject:    "spec: {analysis: {metrics: [{name: a, signal: Errors, tolerate: {}}]}}",
+			wantField: "spec.analysis.metrics[0].tolerate", wantSays: "at least 1 properties",
+		},
 		"tolerance is a percentage": {
 			accept:    "spec: {analysis: {metrics: [{name: a, signal: Errors, tolerate: {relative: 20%}}]}}",
 			reject:    "spec: {analysis: {metrics: [{name: a, signal: Errors, tolerate: {relative: much}}]}}",
@@ -250,6 +360,7 @@ func TestAnalysisRules(t *testing.T) {
 func TestCanaryReleaseDefaults(t *testing.T) {
 	canary := v1alpha1.CanarySpec{MinReplicas: 2, KeepFailedFor: "1h"}
 	analysis := v1alpha1.AnalysisSpec{
+		Mode:              v1alpha1.ModeEnforce,
 		Prometheus:        "default",
 		FalseRollbackRisk: "5%",
 		BadPromotionRisk:  "5%",
@@ -260,8 +371,9 @@ func TestCanaryReleaseDefaults(t *testing.T) {
 		MaxDuration:       "2h",
 		OnInconclusive:    v1alpha1.InconclusiveHold,
 		OnNoData:          v1alpha1.NoDataHold,
+		OneBadPod:         v1alpha1.OneBadPodHold,
 	}
-	one := int32(1)
+	one, whole := int32(1), true
 	spec := v1alpha1.CanaryReleaseSpec{
 		TargetRef:      v1alpha1.TargetReference{Kind: v1alpha1.TargetDeployment, Name: "checkout"},
 		ServiceRef:     v1alpha1.ServiceReference{Name: "checkout"},
@@ -274,8 +386,8 @@ func TestCanaryReleaseDefaults(t *testing.T) {
 	}
 	judged := analysis
 	judged.Metrics = []v1alpha1.Metric{
-		{Name: "a", Signal: v1alpha1.SignalErrors, Importance: 1, Tolerate: v1alpha1.Tolerance{Relative: "10%", Absolute: "0.1%"}},
-		{Name: "b", Signal: v1alpha1.SignalErrors, Importance: 1, Tolerate: v1alpha1.Tolerance{Relative: "10%", Absolute: "2%"}},
+		{Name: "a", Histogram: v1alpha1.Histogram{Selector: "s", Type: v1alpha1.HistogramClassic, Unit: v1alpha1.UnitSeconds}, Shape: &whole, Importance: 1},
+		{Name: "b", Gauge: v1alpha1.Gauge{Selector: "s", WorseWhen: v1alpha1.WorseWhenHigher}, Importance: 1},
 	}
 	withMetrics := spec
 	withMetrics.Analysis = judged
@@ -286,7 +398,7 @@ func TestCanaryReleaseDefaults(t *testing.T) {
 	}{
 		"what is not said has its default":    {patch: "{}", want: spec},
 		"empty is the same as not said":       {patch: "spec: {canary: {}, analysis: {}}", want: spec},
-		"the parts of a metric have theirs":   {patch: "spec: {analysis: {metrics: [{name: a, signal: Errors, tolerate: {}}, {name: b, signal: Errors, tolerate: {absolute: 2%}}]}}", want: withMetrics},
+		"the parts of a metric have theirs":   {patch: "spec: {analysis: {metrics: [{name: a, histogram: {selector: s}, shape: true}, {name: b, gauge: {selector: s}}]}}", want: withMetrics},
 		"a default gives way to what is said": {patch: "spec: {canary: {minReplicas: 2}, analysis: {onNoData: Hold}}", want: spec},
 	} {
 		t.Run(name, func(t *testing.T) {

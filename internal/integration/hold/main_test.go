@@ -25,6 +25,8 @@ import (
 const (
 	operatorUser   = "system:serviceaccount:slipway-system:slipway-operator"
 	autoscalerUser = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
+	kedaUser       = "system:serviceaccount:scaling:keda-operator"
+	managerUser    = "system:kube-controller-manager"
 	personUser     = "alice"
 )
 
@@ -34,6 +36,7 @@ var server struct {
 	scheme                       *runtime.Scheme
 	admin                        *rest.Config
 	person, operator, autoscaler client.Client
+	keda, manager                client.Client
 	kubeconfig                   string
 }
 
@@ -78,7 +81,7 @@ func connect(kubeconfig string) error {
 		return err
 	}
 	var err error
-	for user, c := range map[string]*client.Client{personUser: &server.person, operatorUser: &server.operator, autoscalerUser: &server.autoscaler} {
+	for user, c := range map[string]*client.Client{personUser: &server.person, operatorUser: &server.operator, autoscalerUser: &server.autoscaler, kedaUser: &server.keda, managerUser: &server.manager} {
 		config := rest.CopyConfig(server.admin)
 		config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters"}}
 		if *c, err = client.New(config, client.Options{Scheme: server.scheme}); err != nil {

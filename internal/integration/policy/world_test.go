@@ -17,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
@@ -68,13 +69,13 @@ func (w world) endpoints(service string) {
 func (w world) start() {
 	w.t.Helper()
 	mgr, err := ctrl.NewManager(server.config, ctrl.Options{
-		Scheme: server.scheme, Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: server.scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: new(true)},
 		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := controllers.SetupTraffic(context.Background(), mgr, controllers.TrafficOptions{SkipNameValidation: true}); err != nil {
+	if err := controllers.SetupTraffic(context.Background(), mgr, controllers.TrafficOptions{}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -27,7 +27,7 @@ func page(t *testing.T, name string) string {
 // Every reason that users may meet has a row.
 func TestOperationsPageHasEveryReason(t *testing.T) {
 	text := page(t, operationsPage)
-	reasonName := regexp.MustCompile(`^([Rr]eason|conditionNot)[A-Z]`)
+	reasonName := regexp.MustCompile(`^([Rr]eason|condition)[A-Z]`)
 	for file, all := range map[string]bool{
 		"api/v1alpha1/conditions.go": false, "controllers/reasons_traffic.go": false, "controllers/canary_status.go": false,
 		"internal/workload/preflight.go": false,

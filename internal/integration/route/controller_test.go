@@ -10,13 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"slipway.dev/slipway/api/v1alpha1"
-	"slipway.dev/slipway/controllers"
+	"slipway.dev/slipway/internal/integration/apiserver"
 	"slipway.dev/slipway/internal/traffic/gatewayapi"
 )
 
@@ -37,35 +34,8 @@ func newWorld(t *testing.T) world {
 	set(t, gateway, []any{map[string]any{"name": "http", "port": int64(80), "protocol": "HTTP"}}, "spec", "listeners")
 	w.create(class)
 	w.create(gateway)
-	w.start()
+	server.Start(t, w.namespace, apiserver.Traffic)
 	return w
-}
-
-// start runs a manager until the test ends.
-func (w world) start() {
-	w.t.Helper()
-	mgr, err := ctrl.NewManager(configAs(operatorUser), ctrl.Options{
-		Scheme: server.scheme, Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := controllers.SetupTraffic(context.Background(), mgr, controllers.TrafficOptions{SkipNameValidation: true}); err != nil {
-		w.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
-	w.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Error(err)
-		}
-	})
-	if !mgr.GetCache().WaitForCacheSync(w.t.Context()) {
-		w.t.Fatal("caches did not fill")
-	}
 }
 
 func untyped(kind, namespace, name string) *unstructured.Unstructured {
@@ -86,7 +56,7 @@ func set(t *testing.T, u *unstructured.Unstructured, value any, path ...string) 
 
 func (w world) create(obj client.Object) {
 	w.t.Helper()
-	if err := server.person.Create(w.t.Context(), obj, client.FieldOwner("kubectl")); err != nil {
+	if err := person.Create(w.t.Context(), obj, client.FieldOwner("kubectl")); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -175,7 +145,7 @@ func (w world) answer() {
 			"conditions":     []any{condition("Accepted"), condition("ResolvedRefs")},
 		}}
 		set(w.t, route, parents, "status", "parents")
-		err := server.person.Status().Update(w.t.Context(), route, client.FieldOwner("envoy-gateway"))
+		err := person.Status().Update(w.t.Context(), route, client.FieldOwner("envoy-gateway"))
 		return err == nil, err
 	})
 }
@@ -183,7 +153,7 @@ func (w world) answer() {
 func (w world) read(name string) *v1alpha1.TrafficSplit {
 	w.t.Helper()
 	split := &v1alpha1.TrafficSplit{}
-	if err := server.person.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, split); err != nil {
+	if err := person.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, split); err != nil {
 		w.t.Fatal(err)
 	}
 	return split
@@ -206,7 +176,7 @@ func (w world) setBackends(name string, backends ...v1alpha1.WeightedBackend) {
 	split := w.read(name)
 	before := split.DeepCopy()
 	split.Spec.Backends = backends
-	if err := server.person.Patch(w.t.Context(), split, client.MergeFrom(before)); err != nil {
+	if err := person.Patch(w.t.Context(), split, client.MergeFrom(before)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -242,7 +212,7 @@ func TestSplitGoesInByAFeatherAndOut(t *testing.T) {
 	w.waitForWeights(map[string]int64{"checkout": 999_999, "checkout-canary": 1})
 	w.answer()
 	w.waitForWeights(map[string]int64{"checkout": 50, "checkout-canary": 50})
-	if err := server.person.Delete(t.Context(), w.read("checkout")); err != nil {
+	if err := person.Delete(t.Context(), w.read("checkout")); err != nil {
 		t.Fatal(err)
 	}
 	w.waitForWeights(map[string]int64{"checkout": 999_999, "checkout-canary": 1})

@@ -17,11 +17,11 @@ import (
 func carrying(t *testing.T, rules string, splits ...traffic.Split) string {
 	t.Helper()
 	namespace := newNamespace(t, true)
-	if err := server.person.Create(t.Context(), routeOf(t, namespace, rules)); err != nil {
+	if err := person.Create(t.Context(), routeOf(t, namespace, rules)); err != nil {
 		t.Fatal(err)
 	}
 	rendered := render(t, liveRoute(t, namespace, "shop"), traffic.Intent{Splits: splits})
-	if err := server.operator.Update(t.Context(), rendered, client.FieldOwner("slipway")); err != nil {
+	if err := operator.Update(t.Context(), rendered, client.FieldOwner("slipway")); err != nil {
 		t.Fatal(err)
 	}
 	return namespace
@@ -47,7 +47,7 @@ func TestGuardLeavesOtherWritesAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			namespace := carrying(t, oneRule, split)
 			before := liveRoute(t, namespace, "shop")
-			if err := server.person.Patch(t.Context(), before.DeepCopy(), client.RawPatch(tc.patchType, []byte(tc.patch))); err != nil {
+			if err := person.Patch(t.Context(), before.DeepCopy(), client.RawPatch(tc.patchType, []byte(tc.patch))); err != nil {
 				t.Fatal(err)
 			}
 			live := liveRoute(t, namespace, "shop")
@@ -66,7 +66,7 @@ func TestGuardLeavesOtherWritesAlone(t *testing.T) {
 func TestGuardLetsTheOperatorThrough(t *testing.T) {
 	namespace := carrying(t, oneRule, splitOf("checkout", "", shares("checkout", 95, "checkout-canary", 5)...))
 	restored := render(t, liveRoute(t, namespace, "shop"), traffic.Intent{})
-	if err := server.operator.Update(t.Context(), restored); err != nil {
+	if err := operator.Update(t.Context(), restored); err != nil {
 		t.Fatal(err)
 	}
 	if text, on := liveRoute(t, namespace, "shop").GetAnnotations()[v1alpha1.SplitAnnotation]; on {
@@ -81,12 +81,12 @@ func TestGuardDoesNotBlockWhatItCannotRead(t *testing.T) {
 			namespace := carrying(t, oneRule, splitOf("checkout", "", shares("checkout", 95, "checkout-canary", 5)...))
 			route := liveRoute(t, namespace, "shop")
 			route.SetAnnotations(map[string]string{v1alpha1.SplitAnnotation: spoilt})
-			if err := server.operator.Update(t.Context(), route); err != nil {
+			if err := operator.Update(t.Context(), route); err != nil {
 				t.Fatal(err)
 			}
 			own := routeOf(t, namespace, `[{backendRefs: [{name: legacy, port: 80}]}]`)
 			own.SetResourceVersion(route.GetResourceVersion())
-			if err := server.person.Update(t.Context(), own); err != nil {
+			if err := person.Update(t.Context(), own); err != nil {
 				t.Errorf("the write is refused: %v", err)
 			}
 		})
@@ -113,7 +113,7 @@ func TestGuardManagesTheLargestRoute(t *testing.T) {
 	namespace := carrying(t, rules.String(), splits...)
 	own := routeOf(t, namespace, rules.String())
 	own.SetResourceVersion(liveRoute(t, namespace, "shop").GetResourceVersion())
-	if err := server.person.Update(t.Context(), own); err != nil {
+	if err := person.Update(t.Context(), own); err != nil {
 		t.Fatal(err)
 	}
 	live := liveRoute(t, namespace, "shop")

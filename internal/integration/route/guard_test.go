@@ -56,7 +56,7 @@ var guardWriters = map[string]func(t *testing.T, route *unstructured.Unstructure
 			opts = append(opts, client.DryRunAll)
 		}
 		out := route.DeepCopy()
-		if err := server.person.Patch(t.Context(), out, client.RawPatch(types.ApplyPatchType, text), opts...); err != nil {
+		if err := person.Patch(t.Context(), out, client.RawPatch(types.ApplyPatchType, text), opts...); err != nil {
 			t.Fatal(err)
 		}
 		return out
@@ -69,7 +69,7 @@ var guardWriters = map[string]func(t *testing.T, route *unstructured.Unstructure
 		if dryRun {
 			opts = append(opts, client.DryRunAll)
 		}
-		if err := server.person.Update(t.Context(), out, opts...); err != nil {
+		if err := person.Update(t.Context(), out, opts...); err != nil {
 			t.Fatal(err)
 		}
 		return out
@@ -181,12 +181,12 @@ func TestGuardPutsTheSplitBack(t *testing.T) {
 			t.Run(name+", by "+writer, func(t *testing.T) {
 				namespace := newNamespace(t, true)
 				own := routeOf(t, namespace, tc.before)
-				if err := server.person.Create(t.Context(), own.DeepCopy(), client.FieldOwner("kustomize-controller")); err != nil {
+				if err := person.Create(t.Context(), own.DeepCopy(), client.FieldOwner("kustomize-controller")); err != nil {
 					t.Fatal(err)
 				}
 				intent := traffic.Intent{Splits: tc.splits}
 				rendered := render(t, liveRoute(t, namespace, "shop"), intent)
-				if err := server.operator.Update(t.Context(), rendered, client.FieldOwner("slipway")); err != nil {
+				if err := operator.Update(t.Context(), rendered, client.FieldOwner("slipway")); err != nil {
 					t.Fatal(err)
 				}
 				next := own
@@ -221,7 +221,7 @@ func checkRestores(t *testing.T, live, own *unstructured.Unstructured) {
 	want := own.DeepCopy()
 	want.SetName("as-written")
 	want.SetResourceVersion("")
-	if err := server.person.Create(t.Context(), want); err != nil {
+	if err := person.Create(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(specAndAnnotations(want), specAndAnnotations(restored)); diff != "" {

@@ -32,14 +32,14 @@ func TestWhatIsWrittenOverIsPutBack(t *testing.T) {
 	for i, write := range []func(){
 		func() {
 			own := routeOf(t, w.namespace, oneRule)
-			if err := server.person.Patch(t.Context(), own, client.Apply, client.ForceOwnership, client.FieldOwner("argocd-controller")); err != nil { //nolint:staticcheck // The route is untyped.
+			if err := person.Patch(t.Context(), own, client.Apply, client.ForceOwnership, client.FieldOwner("argocd-controller")); err != nil { //nolint:staticcheck // The route is untyped.
 				t.Fatal(err)
 			}
 		},
 		func() {
 			own := routeOf(t, w.namespace, oneRule)
 			own.SetResourceVersion(liveRoute(t, w.namespace, "shop").GetResourceVersion())
-			if err := server.person.Update(t.Context(), own, client.FieldOwner("argocd-controller")); err != nil {
+			if err := person.Update(t.Context(), own, client.FieldOwner("argocd-controller")); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -61,7 +61,7 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	w.applied()
 	route, split := liveRoute(t, w.namespace, "shop").GetGeneration(), w.read("checkout").ResourceVersion
 	label := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"seen":"yes"}}}`))
-	if err := server.person.Patch(t.Context(), liveRoute(t, w.namespace, "shop"), label); err != nil {
+	if err := person.Patch(t.Context(), liveRoute(t, w.namespace, "shop"), label); err != nil {
 		t.Fatal(err)
 	}
 	// A second split that is worked off afterwards shows that the event has been seen.
@@ -82,13 +82,13 @@ func TestTheOlderSplitHoldsTheRule(t *testing.T) {
 	w.applied()
 	w.create(w.split("zweiter", backend("checkout", 1), backend("other", 1)))
 	c := w.waitForCondition("zweiter", v1alpha1.ConditionAccepted, metav1.ConditionFalse, "Conflicted")
-	if !strings.Contains(c.Message, "TrafficSplit checkout ") {
+	if !strings.Contains(c.Message, `TrafficSplit "checkout" `) {
 		t.Errorf("message %q does not name the holder", c.Message)
 	}
 	w.waitForCondition("zweiter", v1alpha1.ConditionStalled, metav1.ConditionTrue, "Conflicted")
 	w.waitForWeights(map[string]int64{"checkout": 95, "checkout-canary": 5})
 
-	if err := server.person.Delete(t.Context(), w.read("checkout")); err != nil {
+	if err := person.Delete(t.Context(), w.read("checkout")); err != nil {
 		t.Fatal(err)
 	}
 	w.waitForWeights(map[string]int64{"checkout": 999_999, "checkout-canary": 1})
@@ -120,7 +120,7 @@ func TestWhatCannotBeFollowedIsRefusedBeforeTheFirstWrite(t *testing.T) {
 	if got := liveRoute(t, w.namespace, "shop").GetAnnotations(); len(got) != 0 {
 		t.Errorf("the route was written: %v", got)
 	}
-	if err := server.person.Delete(t.Context(), w.read("checkout")); err != nil {
+	if err := person.Delete(t.Context(), w.read("checkout")); err != nil {
 		t.Fatal(err)
 	}
 	w.waitForSplitsGone()
@@ -130,11 +130,11 @@ func TestWhatCannotBeFollowedIsRefusedBeforeTheFirstWrite(t *testing.T) {
 func TestARouteThatIsGoneDoesNotBlockDeletion(t *testing.T) {
 	w := newWorld(t)
 	w.applied()
-	if err := server.person.Delete(t.Context(), liveRoute(t, w.namespace, "shop")); err != nil {
+	if err := person.Delete(t.Context(), liveRoute(t, w.namespace, "shop")); err != nil {
 		t.Fatal(err)
 	}
 	w.waitForCondition("checkout", v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonRouteNotFound)
-	if err := server.person.Delete(t.Context(), w.read("checkout")); err != nil {
+	if err := person.Delete(t.Context(), w.read("checkout")); err != nil {
 		t.Fatal(err)
 	}
 	w.waitForSplitsGone()
@@ -146,7 +146,7 @@ func TestALostStatusIsTakenUpFromTheRoute(t *testing.T) {
 	w.applied()
 	split := w.read("checkout")
 	lost := client.RawPatch(types.MergePatchType, []byte(`{"status":{"run":null,"routes":null,"conditions":null}}`))
-	if err := server.person.Status().Patch(t.Context(), split, lost); err != nil {
+	if err := person.Status().Patch(t.Context(), split, lost); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("record is taken up", func() (bool, any) {
@@ -162,7 +162,7 @@ func (w world) waitForSplitsGone() {
 	w.t.Helper()
 	w.eventually("splits are gone", func() (bool, any) {
 		var list v1alpha1.TrafficSplitList
-		err := server.person.List(w.t.Context(), &list, client.InNamespace(w.namespace))
+		err := person.List(w.t.Context(), &list, client.InNamespace(w.namespace))
 		return err == nil && len(list.Items) == 0, list.Items
 	})
 }

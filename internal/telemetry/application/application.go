@@ -15,9 +15,9 @@ import (
 // presence is the series that Prometheus writes at each scrape of a target.
 const presence = "up"
 
-// Pair is what a user gives: a counter of bad requests, and one of all requests, the bad ones included.
+// Pair is what a user gives: a counter of bad requests, or of what is good, and one of all requests, those included.
 type Pair struct {
-	Bad, Total string
+	Bad, Good, Total string
 }
 
 // Arms are the pods of both arms, in one namespace.
@@ -42,25 +42,44 @@ type Pod struct {
 
 // Query makes a query for a pair of counters. Errors name the field of the pair.
 func Query(p Pair, a Arms) (telemetry.Query, error) {
-	bad, err := ParseSelector(p.Bad)
+	field, text := "bad", p.Bad
+	if p.Good != "" {
+		field, text = "good", p.Good
+	}
+	bad, err := ParseSelector(text)
 	if err != nil {
-		return nil, fmt.Errorf("bad: %w", err)
+		return nil, fmt.Errorf("%s: %w", field, err)
 	}
 	total, err := ParseSelector(p.Total)
 	if err != nil {
 		return nil, fmt.Errorf("total: %w", err)
 	}
+	pods, err := newPods(a)
+	if err != nil {
+		return nil, err
+	}
+	return query{bad: bad, total: total, pods: pods}, nil
+}
+
+// pods are both arms, ready to be asked.
+type pods struct {
+	namespace      string
+	canary, stable arm
+}
+
+func newPods(a Arms) (pods, error) {
 	if a.Namespace == "" {
-		return nil, errors.New("select pods: no namespace is given")
+		return pods{}, errors.New("select pods: no namespace is given")
 	}
-	q := query{bad: bad, total: total, namespace: a.Namespace}
-	if q.canary, err = newArm(a.Canary); err != nil {
-		return nil, fmt.Errorf("select canary pods: %w", err)
+	p := pods{namespace: a.Namespace}
+	var err error
+	if p.canary, err = newArm(a.Canary); err != nil {
+		return p, fmt.Errorf("select canary pods: %w", err)
 	}
-	if q.stable, err = newArm(a.Stable); err != nil {
-		return nil, fmt.Errorf("select stable pods: %w", err)
+	if p.stable, err = newArm(a.Stable); err != nil {
+		return p, fmt.Errorf("select stable pods: %w", err)
 	}
-	return q, nil
+	return p, nil
 }
 
 // arm is Pods, ready to be asked.
@@ -105,9 +124,8 @@ func (a arm) has(pod string) bool {
 
 // query counts two counters of an application's pods.
 type query struct {
-	bad, total     Selector
-	namespace      string
-	canary, stable arm
+	bad, total Selector
+	pods
 }
 
 // Key leaves the pods out: each is a target of its own, so their coming and going changes nothing for the others.
@@ -121,12 +139,7 @@ func (q query) PodsUnknown() bool              { return false }
 // Selector fetches the counters by name, with those conditions that both selectors share; Role applies the others. So
 // releases with different selectors fit into one query.
 func (q query) Selector([]string) telemetry.Selector {
-	s := telemetry.Selector{
-		Names:  []string{presence, q.bad.name, q.total.name},
-		Route:  "namespace",
-		Values: []string{q.namespace},
-		Match:  map[string][]string{"pod": append(append([]string{}, q.canary.patterns...), q.stable.patterns...)},
-	}
+	s := q.fetch(q.bad.name, q.total.name)
 	for _, m := range q.bad.matchers {
 		b, inBad := q.bad.equal(m.label)
 		t, inTotal := q.total.equal(m.label)
@@ -139,14 +152,26 @@ func (q query) Selector([]string) telemetry.Selector {
 }
 
 func (q query) Role(l telemetry.Labels) (telemetry.Role, bool) {
-	if l["namespace"] != q.namespace || l["pod"] == "" {
-		return telemetry.Role{}, false
-	}
 	part, ok := q.part(l)
-	if !ok {
+	return q.role(l, part, ok)
+}
+
+// fetch selects series of the arms' pods by name, with the presence of their targets.
+func (p pods) fetch(names ...string) telemetry.Selector {
+	return telemetry.Selector{
+		Names:  append([]string{presence}, names...),
+		Route:  "namespace",
+		Values: []string{p.namespace},
+		Match:  map[string][]string{"pod": append(append([]string{}, p.canary.patterns...), p.stable.patterns...)},
+	}
+}
+
+// role is what a series of a pod means, if it is one of the metric's and of the arms'.
+func (p pods) role(l telemetry.Labels, part telemetry.Part, ours bool) (telemetry.Role, bool) {
+	if !ours || l["namespace"] != p.namespace || l["pod"] == "" {
 		return telemetry.Role{}, false
 	}
-	role := q.arm(l["pod"])
+	role := p.arm(l["pod"])
 	role.Part = part
 	role.Pod = l["pod"]
 	role.Target = l["job"] + "\xff" + l["instance"] + "\xff" + l["pod"]
@@ -168,15 +193,15 @@ func (q query) part(l telemetry.Labels) (telemetry.Part, bool) {
 	return telemetry.Requests, total
 }
 
-func (q query) arm(pod string) telemetry.Role {
-	canary, stable := q.canary.has(pod), q.stable.has(pod)
+func (p pods) arm(pod string) telemetry.Role {
+	canary, stable := p.canary.has(pod), p.stable.has(pod)
 	switch {
 	case canary && stable:
 		return telemetry.Role{Refused: "a pod is in both arms"}
 	case canary:
-		return telemetry.Role{Arm: telemetry.Canary, Started: q.canary.started[pod]}
+		return telemetry.Role{Arm: telemetry.Canary, Started: p.canary.started[pod]}
 	case stable:
-		return telemetry.Role{Arm: telemetry.Stable, Started: q.stable.started[pod]}
+		return telemetry.Role{Arm: telemetry.Stable, Started: p.stable.started[pod]}
 	}
 	return telemetry.Role{}
 }

@@ -140,7 +140,7 @@ func compile(pattern string) (*regexp.Regexp, error) {
 
 // matches says whether the selector selects a series. A label that is absent is empty.
 func (s Selector) matches(l telemetry.Labels) bool {
-	return l[telemetry.NameLabel] == s.name && !slices.ContainsFunc(s.matchers, func(m matcher) bool { return !m.matches(l[m.label]) })
+	return l[telemetry.NameLabel] == s.name && s.fits(l)
 }
 
 func (m matcher) matches(value string) bool {
@@ -174,4 +174,14 @@ func (s Selector) String() string {
 		parts[i] = m.label + m.op + strconv.Quote(m.value)
 	}
 	return s.name + "{" + strings.Join(parts, ",") + "}"
+}
+
+// fits says whether the matchers select a series, whatever its name is.
+func (s Selector) fits(l telemetry.Labels) bool {
+	return !slices.ContainsFunc(s.matchers, func(m matcher) bool { return !m.matches(l[m.label]) })
+}
+
+// matched says whether a label is among the matchers.
+func (s Selector) matched(label string) bool {
+	return slices.ContainsFunc(s.matchers, func(m matcher) bool { return m.label == label })
 }

@@ -5,7 +5,6 @@ package envoy
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,10 +34,20 @@ func (Dialect) Query(a telemetry.Ask) (telemetry.Query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query envoy for signal %s: %w", a.Signal, err)
 	}
+	if a.View == telemetry.Attempts && a.Signal != telemetry.Errors {
+		// Its time is that of the request, from first to last try.
+		return nil, &telemetry.UnsupportedError{Dialect: "Envoy", Missing: a.Signal.String() + ", " + a.View.String()}
+	}
 	switch a.Signal {
 	case telemetry.Errors:
+		if a.View == telemetry.Attempts {
+			return attemptsQuery{errorsQuery{clusters: arms}}, nil
+		}
 		return errorsQuery{clusters: arms}, nil
 	case telemetry.Latency:
+		if a.Whole {
+			return latencyQuery{clusters: arms, whole: true}, nil
+		}
 		if a.SlowerThan <= 0 {
 			return nil, fmt.Errorf("query envoy for signal %s: slowerThan is %s, but must be more than 0", a.Signal, a.SlowerThan)
 		}
@@ -96,29 +105,8 @@ func (c clusters) role(l telemetry.Labels) (telemetry.Role, bool) {
 		BothArms: true,
 		// Whatever else a scrape job puts on the series tells who scraped what.
 		Target:   l.Without(telemetry.NameLabel, clusterLabel, codeLabel, boundary),
-		Subjects: subjects(l),
+		Subjects: telemetry.ScrapedSubjects(l),
 	}, ok
-}
-
-// subjects name the proxy, so that two jobs that scrape the same one are found out.
-func subjects(l telemetry.Labels) []string {
-	var s []string
-	if l["pod"] != "" {
-		s = append(s, "pod "+l["namespace"]+"/"+l["pod"])
-	}
-	// An agent beside the proxy gives every proxy the same loopback address.
-	if instance := l["instance"]; instance != "" && !loopback(instance) {
-		s = append(s, "instance "+instance)
-	}
-	return s
-}
-
-func loopback(instance string) bool {
-	if address, err := netip.ParseAddrPort(instance); err == nil {
-		return address.Addr().IsLoopback()
-	}
-	host, _, _ := strings.Cut(instance, ":")
-	return host == "localhost"
 }
 
 // errorsQuery counts responses, and those with 5xx as bad: also those that Envoy gave itself for the cluster.
@@ -152,14 +140,18 @@ func (q errorsQuery) Role(l telemetry.Labels) (telemetry.Role, bool) {
 type latencyQuery struct {
 	clusters   clusters
 	slowerThan time.Duration
+	whole      bool
 }
 
 func (q latencyQuery) Key() string {
+	if q.whole {
+		return "envoy latencies\n" + q.clusters.key()
+	}
 	return "envoy latency " + q.slowerThan.String() + "\n" + q.clusters.key()
 }
 
 func (q latencyQuery) SlowerThan() telemetry.Boundary {
-	return telemetry.Boundary{Value: float64(q.slowerThan) / float64(time.Millisecond), Unit: "ms"}
+	return telemetry.Boundary{Value: float64(q.slowerThan) / float64(time.Millisecond), Unit: "ms", Whole: q.whole}
 }
 
 func (q latencyQuery) PodsUnknown() bool { return true }

@@ -82,7 +82,7 @@ func TestLatency(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	const note = "requests slower than 500ms are counted: the histogram has no boundary at 400ms"
+	const note = "requests slower than 500ms are counted: the histogram has no boundary at 400ms; the nearest are 250ms and 500ms"
 	if diff := cmp.Diff(note, health.Note); diff != "" {
 		t.Errorf("note (-want +got):\n%s", diff)
 	}

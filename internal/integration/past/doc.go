@@ -1,0 +1,2 @@
+// Package past tests what looks back at releases that Prometheus remembers against a real Prometheus.
+package past
