@@ -62,7 +62,7 @@ func (p planner) plan(ctx context.Context, key targetKey) (*targetPlan, error) {
 	if out.policies, err = policiesOn(ctx, p.cache, key); err != nil {
 		return nil, err
 	}
-	wanted := traffic.Intent{Splits: slices.DeleteFunc(composition.Intents[key.String()].Splits, func(s traffic.Split) bool { return len(s.Backends) == 0 })}
+	wanted := traffic.Intent{Splits: composition.Intents[key.String()].Splits}
 	if wanted.Retries, out.lost, err = retriesOf(out.policies, key); err != nil {
 		return nil, err
 	}
@@ -161,10 +161,11 @@ func (p planner) choose(ctx context.Context, t *targetPlan) error {
 		t.seen = view(t.choice.Router)
 		return nil
 	}
-	// Nobody is to render, but by whom a route is served is known all the same.
-	t.seen = traffic.Seen{Target: t.live}
-	for _, seen := range t.views {
-		t.seen.Controllers = seen.Controllers
+	for _, router := range p.routers { // what is known of it all the same, for messages
+		if seen, ok := t.views[router.DataPlane()]; ok {
+			t.seen = seen
+			break
+		}
 	}
 	return nil
 }
@@ -223,6 +224,7 @@ func (t *targetPlan) settle(wanted traffic.Intent) error {
 	if t.choice.Router == nil {
 		return nil
 	}
+	wanted.Splits = withRecord(wanted.Splits, t.choice.Router.Carried(t.seen).Splits)
 	if done, err := t.try(wanted); done || !isRefusal(err) {
 		return err
 	}
@@ -239,6 +241,25 @@ func (t *targetPlan) settle(wanted traffic.Intent) error {
 	}
 	_, err := t.try(t.intent)
 	return err
+}
+
+// withRecord are the splits that have a record. One that has none and is carried has lost it: it stays as it is carried until
+// its own controller has taken that up.
+func withRecord(wanted, carried []traffic.Split) []traffic.Split {
+	var out []traffic.Split
+	for _, s := range wanted {
+		if len(s.Backends) > 0 {
+			out = append(out, s)
+			continue
+		}
+		for _, on := range carried {
+			if on.UID == s.UID && on.SectionName == s.SectionName {
+				on.Created = s.Created
+				out = append(out, on)
+			}
+		}
+	}
+	return out
 }
 
 // try renders an intent and takes it up if that can be done.

@@ -12,7 +12,7 @@ type ServiceReference struct {
 // RouteReference names a route, or the Service of a mesh, in the namespace of the object that refers to it, and may pick
 // one of its rules.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? self.group == '' : false",message="kind must be HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
+// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? size(self.group) == 0 : false",message="kind must be HTTPRoute, GRPCRoute, TCPRoute or TLSRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
 // +kubebuilder:validation:XValidation:rule="!has(self.sectionName) || self.kind != 'Service'",message="sectionName: a Service has no rules to pick; name a route and its rule, or leave sectionName out"
 type RouteReference struct {
 	// group is the API group of the route. Defaults to gateway.networking.k8s.io; a Service has the group "".

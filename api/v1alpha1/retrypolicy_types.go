@@ -78,7 +78,7 @@ type RetryPolicySpec struct {
 
 // PolicyTargetReference names a route, one of its rules, or the Service of a mesh, in the namespace of the policy.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? self.group == '' : false",message="kind must be HTTPRoute or GRPCRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
+// +kubebuilder:validation:XValidation:rule="self.kind in ['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute'] ? self.group == 'gateway.networking.k8s.io' : self.kind == 'VirtualService' ? self.group == 'networking.istio.io' : self.kind == 'Service' ? size(self.group) == 0 : false",message="kind must be HTTPRoute or GRPCRoute with group gateway.networking.k8s.io, VirtualService with group networking.istio.io, or Service with group: \"\" for a mesh"
 // +kubebuilder:validation:XValidation:rule="!has(self.sectionName) || self.kind != 'Service'",message="sectionName: a policy for a Service is for all of its ports; name a route and its rule, or leave sectionName out"
 type PolicyTargetReference struct {
 	// group is the API group of the target; "" for a Service.

@@ -25,6 +25,7 @@ func together() []scenario {
 		gitopsTools,
 		promotions,
 		releases,
+		policies,
 		people,
 		failures,
 		evidence,
@@ -52,6 +53,14 @@ var releases = []scenario{
 	{"deleted-mid-step", deletedMidStep},
 	{"split-on-its-own", splitOnItsOwn},
 	{"not-measurable-refused", notMeasurableRefused},
+}
+
+// policies are the scenarios of retry policies, and of what splits have beside shares.
+var policies = []scenario{
+	{"retries-by-trigger", retriesByTrigger},
+	{"timeouts-of-tries", timeoutsOfTries},
+	{"matches-and-mirror", matchesAndMirror},
+	{"affinity-grows", affinityGrows},
 }
 
 func TestScenarios(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -86,7 +87,21 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	if s.roll() < math.Float64frombits(s.errors.Load()) {
 		result, code = "failed", http.StatusInternalServerError
 	}
+	asked := askedFor(r)
+	if asked.code != 0 {
+		result, code = "failed", asked.code
+	}
+	if asked.reset {
+		result = "failed"
+	}
 	s.requests.WithLabelValues(result).Inc()
+	if asked.reset {
+		panic(http.ErrAbortHandler)
+	}
+	select {
+	case <-time.After(asked.wait):
+	case <-r.Context().Done():
+	}
 	s.duration.Observe(time.Since(began).Seconds())
 
 	header := w.Header()
@@ -99,6 +114,27 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(map[string]string{"version": s.behaviour.Version, "pod": s.pod})
+}
+
+// asked is what a request wants to be answered with, whatever the version is like: ?code=503, ?wait=2s, ?reset=1.
+type asked struct {
+	code  int
+	wait  time.Duration
+	reset bool
+}
+
+// askedFor reads it. What cannot be read is not asked for.
+func askedFor(r *http.Request) asked {
+	query := r.URL.Query()
+	code, err := strconv.Atoi(query.Get("code"))
+	if err != nil || code < 200 || code > 599 {
+		code = 0
+	}
+	wait, err := time.ParseDuration(query.Get("wait"))
+	if err != nil {
+		wait = 0
+	}
+	return asked{code: code, wait: wait, reset: query.Get("reset") == "1"}
 }
 
 // behave makes a version good or bad while it runs: the harm that nobody has seen before.

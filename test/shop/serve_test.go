@@ -45,6 +45,25 @@ func TestErrorsComeInTheShareThatWasAsked(t *testing.T) {
 	}
 }
 
+func TestARequestMayAskForItsAnswer(t *testing.T) {
+	for path, want := range map[string]int{"/?code=503": 503, "/?code=": 200, "/?code=7": 200, "/?wait=1ms": 200, "/?wait=long": 200} {
+		s := newServer(behaviour{}, "pod-1")
+		if response := get(s, path); response.Code != want {
+			t.Errorf("%s: have %d, want %d", path, response.Code, want)
+		}
+	}
+	s := newServer(behaviour{}, "pod-1")
+	defer func() {
+		if recover() == nil {
+			t.Error("the connection is not broken off")
+		}
+		if metrics := get(s, "/metrics").Body.String(); !strings.Contains(metrics, `shop_requests_total{result="failed"} 1`) {
+			t.Errorf("it is not counted:\n%s", metrics)
+		}
+	}()
+	get(s, "/?reset=1")
+}
+
 func TestAVersionBecomesBadOnCommand(t *testing.T) {
 	s := newServer(behaviour{}, "pod-1")
 	behave := func(percent string) int {

@@ -29,8 +29,10 @@ func pastRelease(start time.Time, app string, failing float64) string {
 		from          int
 		perScrape     float64
 	}{
-		{"stable", "200", 0, 30 * scrape}, {"stable", "500", 0, .03 * scrape},
-		{"canary", "200", canaryFrom, 3 * scrape * (1 - failing)}, {"canary", "500", canaryFrom + 2, 3 * scrape * failing},
+		{"stable", "200", 0, 30 * scrape},
+		{"stable", "500", 0, .03 * scrape},
+		{"canary", "200", canaryFrom, 3 * scrape * (1 - failing)},
+		{"canary", "500", canaryFrom + 2, 3 * scrape * failing},
 	} {
 		for pod := range 2 {
 			restarted := 0

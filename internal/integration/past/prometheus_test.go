@@ -41,7 +41,7 @@ func prometheus(t *testing.T, page, has string) string {
 		t.Fatal(err)
 	}
 	address := freeAddress(t)
-	start(t, exec.CommandContext(context.WithoutCancel(t.Context()), binary, //nolint:gosec // the folder's own binary
+	start(t, exec.CommandContext(context.WithoutCancel(t.Context()), binary,
 		"--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address, "--log.level=warn"))
 	waitFor(t, "http://"+address+"/api/v1/series?match[]="+has)
