@@ -49,7 +49,8 @@ func TestEnvoyPlanes(t *testing.T) {
 		canary, stable, other, code string
 	}{
 		"Envoy Gateway": {
-			envoygateway.Dialect{}, `envoy_cluster_name="service/shop/checkout-canary/80/http"`, `envoy_cluster_name="service/shop/checkout/80/http"`,
+			envoygateway.Dialect{},
+			`envoy_cluster_name="service/shop/checkout-canary/80/http"`, `envoy_cluster_name="service/shop/checkout/80/http"`,
 			`envoy_cluster_name="httproute/shop/checkout/rule/0-mirror-0"`, "envoy_response_code",
 		},
 		"Contour": {
@@ -59,19 +60,23 @@ func TestEnvoyPlanes(t *testing.T) {
 			kgateway.Dialect{}, `envoy_cluster_name="kube_shop_checkout-canary_80"`, `envoy_cluster_name="kube_shop_checkout_80"`, `envoy_cluster_name="kube_bank_checkout_80"`, "envoy_response_code",
 		},
 		"Cilium": {
-			cilium.Proxy{}, `envoy_cluster_name="infra/cilium-gateway-gw/shop_checkout-canary_80"`, `envoy_cluster_name="infra/cilium-gateway-gw/shop_checkout_80"`,
+			cilium.Proxy{},
+			`envoy_cluster_name="infra/cilium-gateway-gw/shop_checkout-canary_80"`, `envoy_cluster_name="infra/cilium-gateway-gw/shop_checkout_80"`,
 			`envoy_cluster_name="infra/cilium-gateway-other/shop_checkout_80"`, "envoy_response_code",
 		},
 		"App Mesh": {
-			appmesh.Dialect{Mesh: "prod"}, `envoy_cluster_name="cds_egress_prod_checkout-canary_shop_http_80"`, `envoy_cluster_name="cds_egress_prod_checkout_shop_http_80"`,
+			appmesh.Dialect{Mesh: "prod"},
+			`envoy_cluster_name="cds_egress_prod_checkout-canary_shop_http_80"`, `envoy_cluster_name="cds_egress_prod_checkout_shop_http_80"`,
 			`envoy_cluster_name="cds_ingress_prod_checkout_shop_http_80"`, "envoy_response_code",
 		},
 		"Istio's proxies": {
-			istio.Proxy{}, `cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local"`, `cluster_name="outbound|80||checkout.shop.svc.cluster.local"`,
+			istio.Proxy{},
+			`cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local"`, `cluster_name="outbound|80||checkout.shop.svc.cluster.local"`,
 			`cluster_name="inbound|80||"`, "response_code",
 		},
 		"Istio's proxies with a bootstrap that is not Istio's": {
-			istio.Proxy{}, `envoy_cluster_name="outbound|80||checkout-canary",cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local"`,
+			istio.Proxy{},
+			`envoy_cluster_name="outbound|80||checkout-canary",cluster_name="outbound|80||checkout-canary.shop.svc.cluster.local"`,
 			`envoy_cluster_name="outbound|80||checkout",cluster_name="outbound|80||checkout.shop.svc.cluster.local"`,
 			`envoy_cluster_name="outbound|8080||checkout",cluster_name="outbound|8080||checkout.shop.svc.cluster.local"`, "envoy_response_code",
 		},

@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -85,8 +84,8 @@ func (s *scene) scaleOperator(replicas int32) {
 	})
 }
 
-// leader is the pod that holds the lease, and its process.
-func (s *scene) leader() (pod types.UID, pid int) {
+// leader is the holder of the lease, and its process. A process that starts again in the same pod is another holder.
+func (s *scene) leader() (holder string, pid int) {
 	s.Helper()
 	s.until("leader", takeover, func() (bool, string) {
 		held := &coordinationv1.Lease{}
@@ -97,23 +96,23 @@ func (s *scene) leader() (pod types.UID, pid int) {
 		if err != nil {
 			return false, err.Error()
 		}
+		holder = ptr.Deref(held.Spec.HolderIdentity, "")
 		for _, one := range pods {
-			if leads(&one, ptr.Deref(held.Spec.HolderIdentity, "")) {
+			if leads(&one, holder) {
 				pid, err = processOf(string(one.UID), "operator")
-				pod = one.UID
 				return err == nil, fmt.Sprint(err)
 			}
 		}
-		return false, "the lease is of " + ptr.Deref(held.Spec.HolderIdentity, "nobody")
+		return false, fmt.Sprintf("the lease is of %q", holder)
 	})
-	return pod, pid
+	return holder, pid
 }
 
 func leads(pod *corev1.Pod, holder string) bool { return strings.HasPrefix(holder, pod.Name+"_") }
 
-func (s *scene) awaitOtherLeader(than types.UID) types.UID {
+func (s *scene) awaitOtherLeader(than string) string {
 	s.Helper()
-	var now types.UID
+	var now string
 	s.until("other leader", takeover, func() (bool, string) {
 		now, _ = s.leader()
 		return now != than, "the leader is still the same"

@@ -138,7 +138,7 @@ func (a *ArgoCD) Health(object *unstructured.Unstructured) (string, error) {
 		return "", err
 	}
 	if h == nil {
-		return "", fmt.Errorf("Argo CD has no health check for %s", object.GetKind())
+		return "", fmt.Errorf("no health check of Argo CD for %s", object.GetKind())
 	}
 	return string(h.Status), nil
 }
