@@ -75,7 +75,7 @@ func TestConditionsNameTheFieldAndSayWhatToDo(t *testing.T) {
 		},
 		"the selector of a metric cannot be read": {
 			changes: `{kind: CanaryRelease, metadata: {name: shop}, spec: {analysis: {metrics: [{name: paid, counts: {bad: 'rate(paid_total[1m])', total: paid_total}}]}}}`,
-			reason:  "Refused", wants: `spec.analysis.metrics[0] (paid): bad: read selector "rate(paid_total[1m])": "(paid_total[1m])" is too much: give a metric and its labels, such as metric{label="value"}, without functions, ranges or operators`,
+			reason:  "Refused", wants: `spec.analysis.metrics[0] (paid): counts.bad: read selector "rate(paid_total[1m])": "(paid_total[1m])" is too much: give a metric and its labels, such as metric{label="value"}, without functions, ranges or operators`,
 		},
 		"another release has the Deployment": {
 			changes: `
