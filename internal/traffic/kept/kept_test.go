@@ -148,3 +148,18 @@ func TestPatchChangesAnnotations(t *testing.T) {
 		})
 	}
 }
+
+// TestPatchWithoutAChange renders what the user wrote anyway, such as everything to stable at the end of a rollback.
+func TestPatchWithoutAChange(t *testing.T) {
+	own := withSpec(t, `{splits: [{service: a, weight: 100}]}`)
+	patched, err := Patch(own, intentAt(3), func(*unstructured.Unstructured) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Carried(patched); len(got.Splits) != 1 || got.Splits[0].Sequence != 3 {
+		t.Errorf("carried = %+v", got)
+	}
+	if diff := cmp.Diff(own.Object, Own(patched).Object); diff != "" {
+		t.Errorf("own (-want +got):\n%s", diff)
+	}
+}
