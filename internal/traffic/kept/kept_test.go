@@ -64,6 +64,29 @@ func TestOwnAfterSomebodyWrote(t *testing.T) {
 			`{http: [{name: pay, timeout: 3s, retries: {attempts: 2}, route: [{destination: {host: a}, weight: 50, headers: {x: v}}, {destination: {host: b}, weight: 50}]}, {route: [{destination: {host: z}}]}]}`,
 			`{http: [{name: pay, timeout: 3s, route: [{destination: {host: a}, weight: 100, headers: {x: v}}]}, {route: [{destination: {host: z}}]}]}`,
 		},
+		"a field in what an element says of itself stays": {
+			route, halved,
+			`{http: [{name: pay, retries: {attempts: 2}, route: [{destination: {host: a, port: {number: 80}}, weight: 50}, {destination: {host: b}, weight: 50}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{name: pay, route: [{destination: {host: a, port: {number: 80}}, weight: 100}]}, {route: [{destination: {host: z}}]}]}`,
+		},
+		"another condition of a rule without a name stays, and what Slipway wrote there goes": {
+			`{http: [{match: [{uri: /a}], route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /a}], route: [{destination: {host: a}, weight: 9}, {destination: {host: b}, weight: 1}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], route: [{destination: {host: a}, weight: 9}, {destination: {host: b}, weight: 1}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+		},
+		"another rule in the place of one without a name is the user's": {
+			`{http: [{match: [{uri: /a}], route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /a}], timeout: 3s, route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], timeout: 9s, route: [{destination: {host: c}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], timeout: 9s, route: [{destination: {host: c}}]}, {route: [{destination: {host: z}}]}]}`,
+		},
+		"a rule that Slipway put before another goes": {
+			`{http: [{route: [{destination: {host: a}}]}]}`,
+			`{http: [{name: slipway-a, match: [{uri: /a}], route: [{destination: {host: b}}]}, {route: [{destination: {host: a}}]}]}`,
+			`{http: [{name: slipway-a, match: [{uri: /a}], route: [{destination: {host: b}}]}, {timeout: 3s, route: [{destination: {host: a}}]}]}`,
+			`{http: [{timeout: 3s, route: [{destination: {host: a}}]}]}`,
+		},
 		"an element before and one behind stay": {
 			route, halved,
 			`{http: [{name: new}, {name: pay, retries: {attempts: 2}, route: [{destination: {host: a}, weight: 50}, {destination: {host: b}, weight: 50}, {destination: {host: c}}]}, {route: [{destination: {host: z}}]}, {name: last}]}`,
