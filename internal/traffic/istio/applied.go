@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/kept"
 )
 
 // SettleTime is how long everything has to be in order before it counts as applied. Istio does not say when its proxies
@@ -22,10 +23,7 @@ func (r Router) Applied(seen traffic.Seen, intent traffic.Intent) traffic.Verdic
 	if v := traffic.Written(r, seen, intent); v.State != traffic.True {
 		return v
 	}
-	for _, obj := range slices.Concat(seen.Of(virtualService.GroupKind()), seen.Of(destinationRule.GroupKind())) {
-		if obj.GetName() != seen.Target.GetName() && !mine(seen, obj) {
-			continue
-		}
+	for _, obj := range written(seen, intent) {
 		if v := statusVerdict(obj); v.State != traffic.True {
 			return v
 		}
@@ -34,6 +32,22 @@ func (r Router) Applied(seen traffic.Seen, intent traffic.Intent) traffic.Verdic
 		return v
 	}
 	return settled(seen.Observed)
+}
+
+// written are the objects that carry something for the target.
+func written(seen traffic.Seen, intent traffic.Intent) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, vs := range seen.Of(virtualService.GroupKind()) {
+		if mine(seen, vs) || traffic.TargetName(vs) == traffic.TargetName(seen.Target) {
+			out = append(out, vs)
+		}
+	}
+	for _, rule := range seen.Of(destinationRule.GroupKind()) {
+		if mine(seen, rule) || (!kept.Carried(rule).Empty() && !ofOthers(seen, intent, rule)) {
+			out = append(out, rule)
+		}
+	}
+	return out
 }
 
 var yes = traffic.Verdict{State: traffic.True, Good: true}
