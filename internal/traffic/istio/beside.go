@@ -1,9 +1,11 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -54,7 +56,7 @@ func Copies(rules []*unstructured.Unstructured, twin Twin) ([]*unstructured.Unst
 			return nil, traffic.Refused(traffic.Conflicted, "DestinationRule %s is not Slipway's, and its name is that of the copy which Service %s needs; rename or remove it", rule.GetName(), twin.Name)
 		}
 	}
-	slices.SortFunc(out, func(a, b *unstructured.Unstructured) int { return compareNames(a, b) })
+	slices.SortFunc(out, func(a, b *unstructured.Unstructured) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	return out, nil
 }
 
@@ -74,21 +76,11 @@ func copyOf(rule *unstructured.Unstructured, host string, twin Twin) *unstructur
 // nameSuffix is what the twin's name has behind the Service's, or all of it.
 func nameSuffix(twin Twin) string {
 	for _, suffix := range []string{v1alpha1.CanarySuffix, v1alpha1.StableHoldSuffix} {
-		if len(twin.Name) > len(suffix) && twin.Name[len(twin.Name)-len(suffix):] == suffix {
+		if strings.HasSuffix(twin.Name, suffix) {
 			return suffix
 		}
 	}
 	return "-" + twin.Name
-}
-
-func compareNames(a, b *unstructured.Unstructured) int {
-	switch {
-	case a.GetName() < b.GetName():
-		return -1
-	case a.GetName() > b.GetName():
-		return 1
-	}
-	return 0
 }
 
 const security = "security.istio.io"

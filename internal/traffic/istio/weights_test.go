@@ -10,7 +10,7 @@ import (
 
 // TestApportionKeepsShares divides random rules and compares every share with what it should be.
 func TestApportionKeepsShares(t *testing.T) {
-	random := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a fuzzer
+	random := rand.New(rand.NewPCG(7, 7))
 	for n := range 2000 {
 		own := make([]int64, 1+random.IntN(4))
 		splits := make([]*traffic.Split, len(own))

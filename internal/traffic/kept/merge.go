@@ -180,7 +180,8 @@ func tellsApart(x, y any) bool {
 	}
 	for _, fields := range identities {
 		if hasAny(p, fields) || hasAny(q, fields) {
-			return !closeFields(p, q, fields) && !(conditions[fields[0]] && sameBut(fields[0], p, q))
+			edited := conditions[fields[0]] && sameBut(fields[0], p, q)
+			return !edited && !closeFields(p, q, fields)
 		}
 	}
 	return false
