@@ -19,6 +19,7 @@ func inTheWay(seen traffic.Seen, vs *unstructured.Unstructured, intent traffic.I
 		func() error { return onlyVirtualService(seen, vs) },
 		func() error { return besideMeshRoutes(seen, vs) },
 		func() error { return proxied(seen, vs, intent) },
+		func() error { return known(seen, vs, intent) },
 		func() error { return ambient(seen, vs, intent) },
 	} {
 		if err := check(); err != nil {
@@ -124,17 +125,57 @@ func proxied(seen traffic.Seen, vs *unstructured.Unstructured, intent traffic.In
 		if text(specOf(svc), "clusterIP") == "None" {
 			return traffic.Refused(traffic.NotReady, "Service %s is headless (clusterIP: None), and Istio's sidecars send to the address that the caller looked up, whatever a rule says; give it a cluster IP, or name a VirtualService of a gateway", name)
 		}
-		if traffic.KindOf(seen.Target) != service.GroupKind() {
-			continue
+		if err := isSpoken(seen, vs, svc); err != nil {
+			return err
 		}
-		for _, port := range listOf(specOf(svc), "ports") {
-			if protocol := protocolOf(port); !isHTTP(protocol) {
-				return traffic.Refused(traffic.NotReady, "Service %s: port %d is declared as %s, which rules for HTTP do not hold for; name it http-… or give it appProtocol: http if it is HTTP, and else name a VirtualService of your own with rules for each port",
-					name, number(port["port"]), protocol)
+	}
+	return nil
+}
+
+// isSpoken refuses rules for HTTP where the Service's ports are declared to be something else. For a VirtualService that is
+// generated all ports must be HTTP, because it has no other rules; for a user's own, one.
+func isSpoken(seen traffic.Seen, vs, svc *unstructured.Unstructured) error {
+	ports := listOf(specOf(svc), "ports")
+	others := slices.DeleteFunc(slices.Clone(ports), func(port map[string]any) bool { return isHTTP(protocolOf(port)) })
+	own := traffic.KindOf(seen.Target) != service.GroupKind()
+	if len(others) == 0 || (own && (len(others) < len(ports) || len(listOf(specOf(vs), "http")) == 0)) {
+		return nil
+	}
+	return traffic.Refused(traffic.NotReady, "Service %s: port %d is declared as %s, which rules for HTTP do not hold for; name it http-… or give it appProtocol: http if it is HTTP, and else name a VirtualService of your own with rules for each port",
+		svc.GetName(), number(others[0]["port"]), protocolOf(others[0]))
+}
+
+// known refuses Services that a Sidecar keeps from the proxies of its namespace, which know the user's own: requests to
+// them would be answered with 503.
+func known(seen traffic.Seen, vs *unstructured.Unstructured, intent traffic.Intent) error {
+	for _, sidecar := range seen.Of(sidecarKind.GroupKind()) {
+		var hosts []string
+		for _, egress := range listOf(specOf(sidecar), "egress") {
+			hosts = append(hosts, stringsOf(egress, "hosts")...)
+		}
+		for _, s := range intent.Splits {
+			if !lists(hosts, s.Service, vs.GetNamespace()) {
+				continue
+			}
+			for _, name := range sentToBy(s) {
+				if !lists(hosts, name, vs.GetNamespace()) {
+					return traffic.Refused(traffic.NotReady, "Sidecar %s lists Service %s in egress.hosts and not %s, so that its proxies would answer 503; add %s there", sidecar.GetName(), s.Service, name, "./"+name+"."+vs.GetNamespace()+".svc.cluster.local")
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// lists says whether hosts of a Sidecar, <namespace>/<host>, have the Service among them.
+func lists(hosts []string, name, namespace string) bool {
+	return slices.ContainsFunc(hosts, func(h string) bool {
+		of, host, ok := strings.Cut(h, "/")
+		if !ok || (of != "." && of != "*" && of != namespace) {
+			return false
+		}
+		return serviceOf(host, namespace) == name || coversByWildcard(host, name, namespace)
+	})
 }
 
 // servicesOf are the Services that the VirtualService is for and the intent names, sorted.

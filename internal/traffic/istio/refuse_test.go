@@ -151,6 +151,14 @@ func TestRenderRefuses(t *testing.T) {
 			target: `{apiVersion: v1, kind: Service, metadata: {name: checkout}, spec: {clusterIP: 10.96.0.7, ports: [{name: http, port: 80}, {name: tcp-admin, port: 81}]}}`, intent: split(),
 			want: traffic.NotReady, says: []string{"port 81", "tcp", "appProtocol"},
 		},
+		"a Service without HTTP, with a VirtualService for HTTP": {
+			target: simple, intent: split(), want: traffic.NotReady, says: []string{"port 5432", "tcp"},
+			objects: []string{`{apiVersion: v1, kind: Service, metadata: {name: checkout}, spec: {clusterIP: 10.96.0.7, ports: [{name: tcp-db, port: 5432}]}}`},
+		},
+		"a Sidecar that does not know the canary": {
+			target: simple, intent: split(), want: traffic.NotReady, says: []string{"Sidecar default", "checkout-canary", "egress.hosts"},
+			objects: []string{`{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: default}, spec: {egress: [{hosts: ["istio-system/*", "./checkout.shop.svc.cluster.local"]}]}}`},
+		},
 		"ambient without a waypoint": {
 			target: serviceTarget, objects: []string{inAmbient}, intent: split(), want: traffic.NotReady, says: []string{"without a waypoint", "istio.io/use-waypoint"},
 		},
@@ -215,6 +223,13 @@ func TestRenderAccepts(t *testing.T) {
 		"the header is what the rule wants already": {
 			virtualServiceOf(`{hosts: [checkout], http: [{match: [{headers: {x-beta: {exact: "1"}}}], route: [{destination: {host: checkout}}]}]}`), nil, split(matching),
 		},
+		"a Sidecar that knows the namespace": {simple, []string{
+			`{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: default}, spec: {egress: [{hosts: ["istio-system/*", "./*"]}]}}`,
+			`{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: other}, spec: {egress: [{hosts: ["bank/*"]}]}}`,
+		}, split()},
+		"one port of several is HTTP": {simple, []string{
+			`{apiVersion: v1, kind: Service, metadata: {name: checkout}, spec: {clusterIP: 10.96.0.7, ports: [{name: tcp-db, port: 5432}, {port: 80}]}}`,
+		}, split()},
 		"a DestinationRule for some callers alone": {simple, []string{destinationRuleOf("some", `{host: checkout, workloadSelector: {matchLabels: {a: b}}}`)}, retry(budgetOf20)},
 	} {
 		t.Run(name, func(t *testing.T) { mustRender(t, world(t, tc.target, tc.objects...), tc.intent) })

@@ -18,6 +18,7 @@ var (
 	virtualService  = schema.GroupVersionKind{Group: networking, Version: "v1", Kind: "VirtualService"}
 	destinationRule = schema.GroupVersionKind{Group: networking, Version: "v1", Kind: "DestinationRule"}
 	envoyFilter     = schema.GroupVersionKind{Group: networking, Version: "v1alpha3", Kind: "EnvoyFilter"}
+	sidecarKind     = schema.GroupVersionKind{Group: networking, Version: "v1", Kind: "Sidecar"}
 	service         = schema.GroupVersionKind{Version: "v1", Kind: "Service"}
 	namespaceKind   = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
 	gateway         = schema.GroupVersionKind{Group: gatewayAPI, Version: "v1", Kind: "Gateway"}
@@ -52,7 +53,7 @@ func (Router) Takes(target schema.GroupKind) bool {
 
 // Reads are the kinds that it wants to see. Of Namespaces, which are in none, it looks at the target's.
 func (Router) Reads(schema.GroupKind) []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{virtualService, destinationRule, envoyFilter, service, namespaceKind, gateway, httpRoute, grpcRoute}
+	return []schema.GroupVersionKind{virtualService, destinationRule, envoyFilter, sidecarKind, service, namespaceKind, gateway, httpRoute, grpcRoute}
 }
 
 // Serves says whether Istio serves the target: nobody else reads a VirtualService, and the namespace of a Service is in

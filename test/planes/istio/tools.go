@@ -2,4 +2,5 @@
 
 package istio_test
 
+// What pilot-discovery needs stays in go.mod.
 import _ "istio.io/istio/pilot/cmd/pilot-discovery"
