@@ -2,11 +2,7 @@ module slipway.dev/slipway/test/planes/istio
 
 go 1.26.1
 
-require (
-	istio.io/istio v0.0.0-20260827124520-eed52ebb66ad
-	sigs.k8s.io/yaml v1.6.0
-	slipway.dev/slipway v0.0.0-00010101000000-000000000000
-)
+require istio.io/istio v0.0.0-20260827124520-eed52ebb66ad
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -154,6 +150,7 @@ require (
 	sigs.k8s.io/mcs-api v0.4.1 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.0 // indirect
+	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
 replace slipway.dev/slipway => ../../..
