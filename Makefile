@@ -48,7 +48,7 @@ vuln: ## look the dependencies up in the Go vulnerability database (needs the ne
 
 ##: Tests
 
-.PHONY: test test-unit test-integration test-e2e bench-e2e bench-scale fuzz bench
+.PHONY: test test-unit test-integration test-planes-istio test-e2e bench-e2e bench-scale fuzz bench
 test: ## everything that must pass: verify, unit, simulation, lint, integration, e2e
 	@hack/step-all.sh
 
@@ -58,6 +58,9 @@ test-unit: ## tests that need nothing but Go
 
 test-integration: ## tests against a real API server and etcd
 	assets=$$(hack/step-assets.sh) && KUBEBUILDER_ASSETS=$$assets go test -timeout 20m -p 1 $$(go list ./... | grep /integration)
+
+test-planes-istio: ## what is rendered for Istio, given to Istio's own validation (builds it: minutes the first time)
+	cd test/planes/istio && go test -count=1 ./...
 
 test-e2e: rig-up rig-image ## tests on the rig's cluster, with the operator deployed; SCENARIO=name runs one
 	$(MAKE) --no-print-directory deploy KUBECTL="$(RIG_TOOL) exec kubectl"

@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,15 @@ func CookieExpression(cookies []Pair) (string, error) {
 	})
 	slices.Sort(alternatives)
 	return "(.*; ?)?(" + strings.Join(slices.Compact(alternatives), "|") + ")(;.*)?", nil
+}
+
+// SetCookie is the value of the Set-Cookie header that gives a user the affinity's cookie with that value.
+func (a Affinity) SetCookie(value string) string {
+	out := fmt.Sprintf("%s=%s; Path=/", a.Cookie, value)
+	if a.MaxAge > 0 {
+		out += fmt.Sprintf("; Max-Age=%d", int64(a.MaxAge.Seconds()))
+	}
+	return out + "; HttpOnly; SameSite=Lax"
 }
 
 // AnyCookieExpression is an RE2 expression for the whole of a Cookie header in which the cookie has one of the values.

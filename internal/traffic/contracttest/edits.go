@@ -159,11 +159,20 @@ func commonMaps(mine, theirs any, path string) []mapPair {
 		}
 	case []any:
 		t, _ := theirs.([]any)
+		t = slices.DeleteFunc(slices.Clone(t), isPutIn)
 		for i := range min(len(m), len(t)) {
 			out = append(out, commonMaps(m[i], t[i], fmt.Sprintf("%s[%d]", path, i))...)
 		}
 	}
 	return out
+}
+
+// isPutIn says whether an element of a list is Slipway's by its name: where rules are tried in order, they stand between
+// those of the user.
+func isPutIn(element any) bool {
+	m, _ := element.(map[string]any)
+	name, _ := m["name"].(string)
+	return strings.HasPrefix(name, "slipway-")
 }
 
 func mentions(value any, key string) bool {

@@ -197,8 +197,10 @@ var bugs = map[string]bug{
 		return broken{
 			Router: s.Router,
 			render: func(seen traffic.Seen, intent traffic.Intent) (traffic.Rendering, error) {
-				if s.Router.Carried(seen).Empty() {
-					first[traffic.TargetName(seen.Target)] = seen.Target.DeepCopy()
+				for _, obj := range append([]*unstructured.Unstructured{seen.Target}, seen.Objects...) {
+					if s.Router.Carried(seen).Empty() {
+						first[traffic.TargetName(obj)] = obj.DeepCopy()
+					}
 				}
 				return s.Router.Render(seen, intent)
 			},

@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,22 +13,13 @@ import (
 
 const setCookie = "Set-Cookie"
 
-// cookieText is the header's value.
-func cookieText(a traffic.Affinity, value string) string {
-	out := fmt.Sprintf("%s=%s; Path=/", a.Cookie, value)
-	if a.MaxAge > 0 {
-		out += fmt.Sprintf("; Max-Age=%d", int64(a.MaxAge.Seconds()))
-	}
-	return out + "; HttpOnly; SameSite=Lax"
-}
-
 // withCookie returns the backendRef with the header that says which backend answered.
 func (b backendRef) withCookie(a traffic.Affinity) (backendRef, error) {
 	at := slices.IndexFunc(a.Set, func(p traffic.Pin) bool { return p.Backend == b.name() })
 	if at < 0 {
 		return b, nil
 	}
-	header := map[string]any{"name": setCookie, "value": cookieText(a, a.Set[at].Value)}
+	header := map[string]any{"name": setCookie, "value": a.SetCookie(a.Set[at].Value)}
 	out := maps.Clone(b)
 	filters := slices.Clone(filtersOf(b))
 	for i, item := range filters {

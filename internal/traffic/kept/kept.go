@@ -73,11 +73,9 @@ func Patch(live *unstructured.Unstructured, intent traffic.Intent, change func(o
 	if err := change(out); err != nil {
 		return nil, err
 	}
+	// Also an object that needed no change says what it carries: a split that leaves everything where it was is written, too.
 	r := record{Version: recordVersion, Intent: intent}
 	difference(own.Object, out.Object, nil, &r.Places)
-	if len(r.Places) == 0 {
-		return own, nil
-	}
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write down what %s %s had: %w", live.GetKind(), live.GetName(), err)

@@ -64,6 +64,29 @@ func TestOwnAfterSomebodyWrote(t *testing.T) {
 			`{http: [{name: pay, timeout: 3s, retries: {attempts: 2}, route: [{destination: {host: a}, weight: 50, headers: {x: v}}, {destination: {host: b}, weight: 50}]}, {route: [{destination: {host: z}}]}]}`,
 			`{http: [{name: pay, timeout: 3s, route: [{destination: {host: a}, weight: 100, headers: {x: v}}]}, {route: [{destination: {host: z}}]}]}`,
 		},
+		"a field in what an element says of itself stays": {
+			route, halved,
+			`{http: [{name: pay, retries: {attempts: 2}, route: [{destination: {host: a, port: {number: 80}}, weight: 50}, {destination: {host: b}, weight: 50}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{name: pay, route: [{destination: {host: a, port: {number: 80}}, weight: 100}]}, {route: [{destination: {host: z}}]}]}`,
+		},
+		"another condition of a rule without a name stays, and what Slipway wrote there goes": {
+			`{http: [{match: [{uri: /a}], route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /a}], route: [{destination: {host: a}, weight: 9}, {destination: {host: b}, weight: 1}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], route: [{destination: {host: a}, weight: 9}, {destination: {host: b}, weight: 1}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+		},
+		"another rule in the place of one without a name is the user's": {
+			`{http: [{match: [{uri: /a}], route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /a}], timeout: 3s, route: [{destination: {host: a}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], timeout: 9s, route: [{destination: {host: c}}]}, {route: [{destination: {host: z}}]}]}`,
+			`{http: [{match: [{uri: /b}], timeout: 9s, route: [{destination: {host: c}}]}, {route: [{destination: {host: z}}]}]}`,
+		},
+		"a rule that Slipway put before another goes": {
+			`{http: [{route: [{destination: {host: a}}]}]}`,
+			`{http: [{name: slipway-a, match: [{uri: /a}], route: [{destination: {host: b}}]}, {route: [{destination: {host: a}}]}]}`,
+			`{http: [{name: slipway-a, match: [{uri: /a}], route: [{destination: {host: b}}]}, {timeout: 3s, route: [{destination: {host: a}}]}]}`,
+			`{http: [{timeout: 3s, route: [{destination: {host: a}}]}]}`,
+		},
 		"an element before and one behind stay": {
 			route, halved,
 			`{http: [{name: new}, {name: pay, retries: {attempts: 2}, route: [{destination: {host: a}, weight: 50}, {destination: {host: b}, weight: 50}, {destination: {host: c}}]}, {route: [{destination: {host: z}}]}, {name: last}]}`,
@@ -146,5 +169,20 @@ func TestPatchChangesAnnotations(t *testing.T) {
 				t.Errorf("own after an edit (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestPatchWithoutAChange renders what the user wrote anyway, such as everything to stable at the end of a rollback.
+func TestPatchWithoutAChange(t *testing.T) {
+	own := withSpec(t, `{splits: [{service: a, weight: 100}]}`)
+	patched, err := Patch(own, intentAt(3), func(*unstructured.Unstructured) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Carried(patched); len(got.Splits) != 1 || got.Splits[0].Sequence != 3 {
+		t.Errorf("carried = %+v", got)
+	}
+	if diff := cmp.Diff(own.Object, Own(patched).Object); diff != "" {
+		t.Errorf("own (-want +got):\n%s", diff)
 	}
 }

@@ -112,14 +112,14 @@ func mergeLists(own, wrote, live any) (any, bool) {
 }
 
 // pair finds for each element of a the one of b that it comes from, or -1: first those that are equal, then those that
-// say the same of themselves, then those that stand between the same neighbours.
+// say the same of themselves, or nothing that contradicts, then those that stand between the same neighbours.
 func pair(a, b []any) []int {
 	out := make([]int, len(a))
 	for i := range out {
 		out[i] = -1
 	}
 	taken := make([]bool, len(b))
-	for _, alike := range []func(x, y any) bool{reflect.DeepEqual, sameIdentity} {
+	for _, alike := range []func(x, y any) bool{reflect.DeepEqual, sameIdentity, closeIdentity} {
 		for i := range a {
 			for j := range b {
 				if out[i] < 0 && !taken[j] && alike(a[i], b[j]) {
@@ -180,10 +180,65 @@ func tellsApart(x, y any) bool {
 	}
 	for _, fields := range identities {
 		if hasAny(p, fields) || hasAny(q, fields) {
-			return !sameFields(p, q, fields)
+			edited := conditions[fields[0]] && sameBut(fields[0], p, q)
+			return !edited && !closeFields(p, q, fields)
 		}
 	}
 	return false
+}
+
+// conditions are the identities that users edit: a rule that is the same but for these is still that rule.
+var conditions = map[string]bool{"match": true, "matches": true}
+
+// closeIdentity is sameIdentity for elements of which one says more of itself.
+func closeIdentity(x, y any) bool {
+	p, q, ok := twoMaps(x, y)
+	if !ok {
+		return false
+	}
+	for _, fields := range identities {
+		if hasAny(p, fields) || hasAny(q, fields) {
+			return closeFields(p, q, fields)
+		}
+	}
+	return false
+}
+
+func closeFields(p, q map[string]any, fields []string) bool {
+	return !slices.ContainsFunc(fields, func(f string) bool { return !agree(field(p, f), field(q, f)) })
+}
+
+// agree says whether two trees contradict each other nowhere.
+func agree(x, y any) bool {
+	if p, q, ok := twoMaps(x, y); ok {
+		common := 0
+		for key := range p {
+			if _, both := q[key]; !both {
+				continue
+			}
+			common++
+			if !agree(p[key], q[key]) {
+				return false
+			}
+		}
+		return common > 0 || len(p) == len(q)
+	}
+	l, ok := x.([]any)
+	m, both := y.([]any)
+	if !ok || !both || len(l) != len(m) {
+		return reflect.DeepEqual(x, y)
+	}
+	for i := range l {
+		if !agree(l[i], m[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameBut says whether two elements are the same but for one field.
+func sameBut(name string, p, q map[string]any) bool {
+	return !slices.ContainsFunc(keysOf(p, q), func(key string) bool { return key != name && !reflect.DeepEqual(field(p, key), field(q, key)) })
 }
 
 func twoMaps(x, y any) (p, q map[string]any, ok bool) {
