@@ -8,6 +8,9 @@ const (
 	// SplitAnnotation on a route holds the splits that the route carries and the weights of the user's own backendRefs, in lines of
 	// words, which the admission policy can read too.
 	SplitAnnotation = "slipway.dev/split"
+	// RulesAnnotation on a route of Gateway API holds, as JSON, what the route carries beside the shares of SplitAnnotation:
+	// matches, mirrors, affinity, retries and timeouts.
+	RulesAnnotation = "slipway.dev/rules"
 	// CarriesAnnotation on an object other than an HTTPRoute holds, as JSON, what the object carries, and on one of a user's
 	// also what the user had in the places that were changed.
 	CarriesAnnotation = "slipway.dev/carries"

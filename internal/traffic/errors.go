@@ -49,18 +49,41 @@ func Require(r Router, seen Seen, intent Intent) error {
 	if intent.Empty() {
 		return nil
 	}
-	able := r.Capabilities(KindOf(seen.Target))
-	if missing := without(Needs(intent), able); len(missing) > 0 {
-		return lacking(fmt.Sprintf("%s for a %s", r.DataPlane(), seen.Target.GetKind()), missing, nil)
-	}
+	unable := without(Needs(intent), r.Capabilities(KindOf(seen.Target)))
 	offer, err := r.Offers(seen)
-	if err != nil {
+	switch {
+	case err != nil && len(unable) == 0:
 		return err
+	case err != nil:
+		return lacking(fmt.Sprintf("%s for kind %s", r.DataPlane(), seen.Target.GetKind()), unable, nil)
 	}
-	if missing := without(Needs(intent), offer.Capabilities); len(missing) > 0 {
+	if missing := append(unable, without(Needs(intent), offer.Capabilities)...); len(missing) > 0 {
 		return lacking(offer.Plane, missing, offer.Lacks)
 	}
+	if err := checkAdditions(intent, offer); err != nil {
+		return err
+	}
 	return checkResolution(intent, offer)
+}
+
+// checkAdditions refuses a policy with which a data plane would run a request twice that its user did not allow to.
+func checkAdditions(intent Intent, offer Offer) error {
+	for _, r := range intent.Retries {
+		if r.AllMethods {
+			continue
+		}
+		var adds []string
+		for _, a := range offer.Added(r) {
+			if a.MayRunTwice {
+				adds = append(adds, a.What)
+			}
+		}
+		if len(adds) > 0 {
+			return Refused(RetriesMore, "triggers: %s also retries %s by itself, so that a POST may run twice; set methods: All to accept that, or retries: 0",
+				offer.Plane, strings.Join(adds, ", "))
+		}
+	}
+	return nil
 }
 
 func without(needs, able []Capability) []Capability {
@@ -105,6 +128,8 @@ const (
 	// UnknownDataPlane means that nothing known is seen to serve the target, AmbiguousDataPlane that several could.
 	UnknownDataPlane   Refusal = "UnknownDataPlane"
 	AmbiguousDataPlane Refusal = "AmbiguousDataPlane"
+	// RetriesMore means that the data plane would retry more than was asked for, and a request might run twice.
+	RetriesMore Refusal = "RetriesMoreThanAsked"
 	// NotReady means that something has to be there first: a waypoint, a protocol that is HTTP.
 	NotReady Refusal = "PrerequisiteMissing"
 )

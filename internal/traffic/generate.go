@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -30,6 +32,23 @@ func Generate(seen Seen, intent Intent, kind schema.GroupVersionKind, name strin
 	obj.SetOwnerReferences(owners(intent))
 	return obj
 }
+
+// GeneratedName is a name for an object that is generated for a target, or for a rule of it. It is one also where the names
+// of both are long.
+func GeneratedName(target *unstructured.Unstructured, section string) string {
+	name := "slipway-" + strings.ToLower(target.GetKind()) + "-" + target.GetName()
+	if section != "" {
+		name += "-" + section
+	}
+	if len(name) <= maxObjectName {
+		return name
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(name)) // a hash takes everything
+	return fmt.Sprintf("%s-%08x", strings.TrimRight(name[:maxObjectName-9], "-."), hash.Sum32())
+}
+
+const maxObjectName = 253
 
 // IsGenerated says whether an object is Slipway's own.
 func IsGenerated(obj *unstructured.Unstructured) bool {

@@ -51,3 +51,20 @@ func (r Retry) On() bool { return r.Retries != nil && *r.Retries > 0 }
 
 // Off says whether retries are switched off.
 func (r Retry) Off() bool { return r.Retries != nil && *r.Retries == 0 }
+
+// RetryFor is the policy for one rule: that for the rule by its name, or else that for the whole target.
+func RetryFor(retries []Retry, rule string) (Retry, bool) {
+	var whole *Retry
+	for i, r := range retries {
+		if r.SectionName == "" {
+			whole = &retries[i]
+		}
+		if r.SectionName != "" && r.SectionName == rule {
+			return r, true
+		}
+	}
+	if whole == nil {
+		return Retry{}, false
+	}
+	return *whole, true
+}

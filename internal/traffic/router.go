@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -45,6 +46,9 @@ type Seen struct {
 	Target *unstructured.Unstructured
 	// Objects are those of the kinds that the router reads, without the target, in no order that matters.
 	Objects []*unstructured.Unstructured
+	// Elsewhere are objects of the same kinds in the namespaces of the route's parents, where these are others. They are to be
+	// looked at only.
+	Elsewhere []*unstructured.Unstructured
 	Observed
 }
 
@@ -79,7 +83,7 @@ func (s Seen) all() []*unstructured.Unstructured {
 
 // With is what is seen once a rendering has been written.
 func (s Seen) With(r Rendering) Seen {
-	out := Seen{Target: s.Target, Observed: s.Observed}
+	out := Seen{Target: s.Target, Elsewhere: s.Elsewhere, Observed: s.Observed}
 	if changed := same(r.Patched, s.Target); changed != nil {
 		out.Target = changed
 	}
@@ -127,8 +131,44 @@ type Offer struct {
 	Capabilities []Capability
 	// Lacks says for what it does not do why that is so or what to do instead, in a few words. It may leave things out.
 	Lacks map[Capability]string
+	// Adds is what it retries by itself as soon as anything is retried, whether it was asked to or not.
+	Adds []Addition
 	// Parts is into how many parts it divides a whole: 100 where weights are percent. Zero means a million.
 	Parts int64
+}
+
+// Addition is something that a data plane retries by itself.
+type Addition struct {
+	// What is the trigger, code or status as the API's fields write it.
+	What string
+	// MayRunTwice means that the request may have reached the application before.
+	MayRunTwice bool
+	// OnlyWithoutCodes means that it is retried only where a policy lists no codes.
+	OnlyWithoutCodes bool
+}
+
+// Added is what the data plane retries beside what the policy asks for.
+func (o Offer) Added(r Retry) []Addition {
+	if !r.On() {
+		return nil
+	}
+	asked := make([]string, 0, len(r.Triggers)+len(r.Codes)+len(r.Statuses))
+	for _, t := range r.Triggers {
+		asked = append(asked, string(t))
+	}
+	for _, c := range r.Codes {
+		asked = append(asked, strconv.Itoa(int(c)))
+	}
+	for _, s := range r.Statuses {
+		asked = append(asked, "gRPC "+string(s))
+	}
+	var out []Addition
+	for _, a := range o.Adds {
+		if !slices.Contains(asked, a.What) && (!a.OnlyWithoutCodes || len(r.Codes) == 0) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // Does says whether the capability is offered.

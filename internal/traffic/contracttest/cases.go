@@ -30,7 +30,9 @@ type file struct {
 	Draws    map[string][]traffic.Backend `json:"draws"`
 	Target   map[string]any               `json:"target"`
 	Objects  []map[string]any             `json:"objects"`
-	Observed struct {
+	// Elsewhere are objects in the namespaces of the route's parents.
+	Elsewhere []map[string]any `json:"elsewhere"`
+	Observed  struct {
 		Controllers []string               `json:"controllers"`
 		Features    []string               `json:"features"`
 		APIs        map[string]traffic.API `json:"apis"`
@@ -68,12 +70,11 @@ func readCase(name string) (testCase, error) {
 	if c.seen.Target, err = object(f.Target); err != nil {
 		return testCase{}, err
 	}
-	for _, o := range f.Objects {
-		obj, err := object(o)
-		if err != nil {
-			return testCase{}, err
-		}
-		c.seen.Objects = append(c.seen.Objects, obj)
+	if c.seen.Objects, err = objects(f.Objects); err != nil {
+		return testCase{}, err
+	}
+	if c.seen.Elsewhere, err = objects(f.Elsewhere); err != nil {
+		return testCase{}, err
 	}
 	c.seen.Controllers, c.seen.Features, c.seen.APIs = f.Observed.Controllers, f.Observed.Features, f.Observed.APIs
 	for i, p := range f.Policies {
@@ -92,6 +93,18 @@ func object(from map[string]any) (*unstructured.Unstructured, error) {
 	}
 	out := &unstructured.Unstructured{}
 	return out, out.UnmarshalJSON(text)
+}
+
+func objects(from []map[string]any) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	for _, o := range from {
+		obj, err := object(o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, obj)
+	}
+	return out, nil
 }
 
 func (c *testCase) add(policy map[string]any, number int, draws map[string][]traffic.Backend) error {

@@ -9,5 +9,6 @@
 //	draws: {<split>: [the shares that users were drawn by before, for affinity]}
 //	target: the route or Service
 //	objects: [what is there beside it]
+//	elsewhere: [what is there in the namespaces of its parents]
 //	observed: {controllers: [...], features: [...], apis: {...}}
 package contracttest

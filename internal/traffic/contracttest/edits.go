@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"slipway.dev/slipway/internal/traffic"
@@ -29,7 +28,7 @@ func (c *checker) restored(tc testCase) {
 	written := tc.seen.With(r)
 	before := snapshot(written)
 	back, err := c.Router.Restore(written)
-	if diff := cmp.Diff(before, snapshot(written)); diff != "" {
+	if diff := differ(before, snapshot(written)); diff != "" {
 		c.found(CheckPure, tc, "Restore changed what it was shown (-before +after):\n%s", diff)
 		return
 	}
@@ -38,7 +37,7 @@ func (c *checker) restored(tc testCase) {
 		return
 	}
 	restored := written.With(back)
-	if diff := cmp.Diff(snapshot(tc.seen), snapshot(restored)); diff != "" {
+	if diff := differ(snapshot(tc.seen), snapshot(restored)); diff != "" {
 		c.found(CheckRestores, tc, "(-user +restored):\n%s", diff)
 	}
 	if v := c.Router.Applied(restored, tc.intent); v.State == traffic.True {
@@ -70,7 +69,7 @@ func (c *checker) edited(tc testCase) {
 			c.found(CheckKeepsEdits, tc, "Restore fails after %v: %v", edits, err)
 			return
 		}
-		if diff := cmp.Diff(snapshot(user), snapshot(live.With(back))); diff != "" {
+		if diff := differ(snapshot(user), snapshot(live.With(back))); diff != "" {
 			c.found(CheckKeepsEdits, tc, "after %v (-user +restored):\n%s", edits, diff)
 			return
 		}
@@ -97,7 +96,7 @@ func (c *checker) unknown(tc testCase, plain traffic.Rendering, seen traffic.See
 		c.found(CheckKeepsUnknown, tc, "with %v Restore fails: %v", edits, err)
 		return false
 	}
-	if diff := cmp.Diff(snapshot(seen), snapshot(written.With(back))); diff != "" {
+	if diff := differ(snapshot(seen), snapshot(written.With(back))); diff != "" {
 		c.found(CheckKeepsUnknown, tc, "with %v (-user +restored):\n%s", edits, diff)
 		return false
 	}
@@ -106,7 +105,7 @@ func (c *checker) unknown(tc testCase, plain traffic.Rendering, seen traffic.See
 		strip(o.Object)
 	}
 	want := tc.seen.With(plain)
-	if diff := cmp.Diff(specs(want), specs(stripped)); diff != "" {
+	if diff := differ(specs(want), specs(stripped)); diff != "" {
 		c.found(CheckKeepsUnknown, tc, "%v change something else (-without +with):\n%s", edits, diff)
 		return false
 	}
@@ -208,34 +207,34 @@ func specs(seen traffic.Seen) []any {
 }
 
 func deepSeen(seen traffic.Seen) traffic.Seen {
-	out := traffic.Seen{Target: seen.Target.DeepCopy(), Observed: seen.Observed}
+	out := traffic.Seen{Target: seen.Target.DeepCopy(), Elsewhere: seen.Elsewhere, Observed: seen.Observed}
 	for _, o := range seen.Objects {
 		out.Objects = append(out.Objects, o.DeepCopy())
 	}
 	return out
 }
 
-// paths renders something else first on the same objects, and then the case: it must come out as if it were the first.
-func (c *checker) paths() {
-	for _, tc := range c.cases {
-		direct, err := c.Router.Render(tc.seen, tc.intent)
+// path renders something else first on the same objects, and then the case: it must come out as if it were the first.
+func (c *checker) path(tc testCase) {
+	direct, err := c.Router.Render(tc.seen, tc.intent)
+	if err != nil {
+		return
+	}
+	want := snapshot(tc.seen.With(direct))
+	for _, first := range c.others(tc) {
+		a, err := c.Router.Render(tc.seen, first)
 		if err != nil {
 			continue
 		}
-		for _, first := range c.others(tc) {
-			a, err := c.Router.Render(tc.seen, first)
-			if err != nil {
-				continue
-			}
-			between := tc.seen.With(a)
-			after, err := c.Router.Render(between, tc.intent)
-			if err != nil {
-				c.found(CheckPath, tc, "after %+v Render fails: %v", first, err)
-				continue
-			}
-			if diff := cmp.Diff(snapshot(tc.seen.With(direct)), snapshot(between.With(after))); diff != "" {
-				c.found(CheckPath, tc, "after %+v (-direct +after):\n%s", first, diff)
-			}
+		between := tc.seen.With(a)
+		after, err := c.Router.Render(between, tc.intent)
+		if err != nil {
+			c.found(CheckPath, tc, "after %+v Render fails: %v", first, err)
+			return
+		}
+		if diff := differ(want, snapshot(between.With(after))); diff != "" {
+			c.found(CheckPath, tc, "after %+v (-direct +after):\n%s", first, diff)
+			return
 		}
 	}
 }

@@ -30,7 +30,7 @@ func Teeth(t *testing.T, s Suite) {
 		t.Run(name, func(t *testing.T) {
 			broken := s
 			broken.Router = b.plant(s)
-			findings, err := Check(broken)
+			findings, err := checkUntil(broken, b.want)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,9 +143,11 @@ var bugs = map[string]bug{
 		strip(obj.Object)
 	})},
 	"changes what it is shown": {want: CheckPure, plant: func(s Suite) traffic.Router {
+		n := 0
 		return broken{Router: s.Router, render: func(seen traffic.Seen, intent traffic.Intent) (traffic.Rendering, error) {
 			r, err := s.Router.Render(seen, intent)
-			seen.Target.SetLabels(map[string]string{"seen": "yes"})
+			n++
+			seen.Target.SetLabels(map[string]string{"seen": fmt.Sprint(n)})
 			return r, err
 		}}
 	}},

@@ -35,8 +35,27 @@ func no(state traffic.State, cause traffic.Cause, format string, args ...any) tr
 	return traffic.Verdict{State: state, Cause: cause, Message: fmt.Sprintf(format, args...)}
 }
 
+// retriesWritten says whether the route carries the policies.
+func retriesWritten(route *unstructured.Unstructured, retries []traffic.Retry) traffic.Verdict {
+	carried := CarriedIntent(route).Retries
+	for _, r := range retries {
+		if !slices.ContainsFunc(carried, func(c traffic.Retry) bool {
+			return c.UID == r.UID && c.Generation == r.Generation && c.SectionName == r.SectionName
+		}) {
+			return no(traffic.False, traffic.NotWritten, "the route does not carry the present policy yet")
+		}
+	}
+	if len(retries) > 0 && WrittenOver(route) {
+		return no(traffic.False, traffic.WrittenOver, "somebody else changed the rules of the route")
+	}
+	return yes
+}
+
 // written says whether the live backendRefs are those that were rendered from the split's present record.
 func written(route *unstructured.Unstructured, split traffic.Split) traffic.Verdict {
+	if split.UID == "" {
+		return yes // nothing is asked but what the data plane says
+	}
 	carried := Carried(route)
 	at := slices.IndexFunc(carried, func(s traffic.Split) bool { return s.UID == split.UID })
 	if at < 0 || carried[at].Sequence != split.Sequence {
@@ -70,7 +89,7 @@ func parentVerdict(parent map[string]any, statuses []any, route *unstructured.Un
 		status, _ := s.(map[string]any)
 		ref, _ := status["parentRef"].(map[string]any)
 		controller := text(status, "controllerName")
-		if _, known := offered[controller]; !known || !sameParent(parent, ref, route.GetNamespace()) {
+		if _, known := implementations[controller]; !known || !sameParent(parent, ref, route.GetNamespace()) {
 			continue
 		}
 		found = true

@@ -12,9 +12,6 @@ import (
 	"slipway.dev/slipway/internal/traffic"
 )
 
-// EnvoyGateway is the controllerName of Envoy Gateway.
-const EnvoyGateway = "gateway.envoyproxy.io/gatewayclass-controller"
-
 // ClassFacts is what serves a route, by what its parents' classes say.
 type ClassFacts struct {
 	Parents []ParentFacts

@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,9 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/contracttest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // goldenCase is what stands in a testdata/*.in.yaml.
 type goldenCase struct {
@@ -77,7 +75,7 @@ func compareGolden(t *testing.T, file string, route *unstructured.Unstructured) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
+	if contracttest.Updating() {
 		if err := os.WriteFile(file, got, 0o600); err != nil {
 			t.Fatal(err)
 		}

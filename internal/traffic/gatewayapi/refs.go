@@ -4,6 +4,8 @@ import (
 	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"slipway.dev/slipway/internal/traffic"
 )
 
 // backendRef is a backendRef as the API server returned it, with the fields that Slipway does not know.
@@ -88,6 +90,23 @@ func untyped(refs []backendRef) []any {
 	out := make([]any, len(refs))
 	for i, r := range refs {
 		out[i] = map[string]any(r)
+	}
+	return out
+}
+
+// Divisions are, for each of the user's own rules that sends to the Service, the weights of the rule's backendRefs.
+func Divisions(route *unstructured.Unstructured, service string) [][]traffic.Backend {
+	var out [][]traffic.Backend
+	for _, rule := range rulesOf(route) {
+		var list []traffic.Backend
+		found := false
+		for _, ref := range refsOf(rule) {
+			found = found || ref.isService(service, route.GetNamespace())
+			list = append(list, traffic.Backend{Name: ref.name(), Weight: int32(effective(ref.weight()))}) //nolint:gosec // at most a million
+		}
+		if found && !isDerived(rule) {
+			out = append(out, list)
+		}
 	}
 	return out
 }

@@ -1,6 +1,6 @@
-// Package gatewayapi translates splits into Gateway API HTTPRoutes. It is pure: routes in, routes out. It works on
-// untyped objects, so that fields which it does not know come back as they were, and it changes nothing but the
-// backendRefs of rules that send to a split's Service and one annotation.
+// Package gatewayapi translates splits and retry policies into Gateway API's routes. It is pure: routes in, routes out. It
+// works on untyped objects, so that fields which it does not know come back as they were. Translators for data planes that
+// are configured through such routes build on it.
 package gatewayapi
 
 import (
@@ -18,26 +18,45 @@ import (
 // maxRefs is Gateway API's limit for the backendRefs of a rule.
 const maxRefs = 16
 
-// Render returns the route as it is to be in order to carry exactly the intent.
+// Render returns the route as it is to be in order to carry exactly the intent. It begins with the route as it would be
+// without everything that it carries beside shares, divides the shares there, and then adds what the intent has beside
+// shares: in the user's own rules what belongs there, and rules of its own behind them.
 func (HTTPRoute) Render(route *unstructured.Unstructured, intent traffic.Intent) (*unstructured.Unstructured, error) {
+	out, own, err := renderShares(undressed(route, worn(route, intent)), intent)
+	if err != nil {
+		return nil, err
+	}
+	if err := dress(out, own, intent); err != nil {
+		return nil, err
+	}
+	return out, note(out, intent)
+}
+
+// renderShares changes the backendRefs of the user's own rules, and the annotation that says so. It also returns the
+// user's own backendRefs of each rule.
+func renderShares(route *unstructured.Unstructured, intent traffic.Intent) (*unstructured.Unstructured, [][]backendRef, error) {
 	was := recordOf(route, intent)
 	if err := overtaken(was, intent); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := editable(route)
 	now := record{splits: slices.Clone(intent.Splits), divided: divide(intent.Splits)}
+	var lists [][]backendRef
 	for i, rule := range rulesOf(out) {
 		at := ruleID{i, text(rule, "name")}
-		own, divided, err := renderRule(rule, at, was, now, out.GetNamespace())
+		live := refsOf(rule)
+		refs := ownRefs(live, at, was, out.GetNamespace())
+		own, divided, err := renderRule(rule, refs, at, now, out.GetNamespace())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if divided {
 			now.rules = append(now.rules, own)
 		}
+		lists = append(lists, refs)
 	}
 	annotate(out, now)
-	return out, nil
+	return out, lists, nil
 }
 
 // editable copies a route as far as rendering changes it: its metadata, the list of rules and each rule. What is below is
@@ -70,17 +89,16 @@ func (r HTTPRoute) Restore(route *unstructured.Unstructured) (*unstructured.Unst
 	return r.Render(route, traffic.Intent{})
 }
 
-// renderRule changes the backendRefs of one rule to carry the intent, and returns the user's own ones if any is divided.
-func renderRule(rule map[string]any, at ruleID, was, now record, namespace string) (ownRule, bool, error) {
-	live := refsOf(rule)
-	own := ownRefs(live, at, was, namespace)
+// renderRule changes the backendRefs of one rule, of which own are the user's, to carry the intent, and returns what is
+// to be remembered of the user's own ones if any is divided.
+func renderRule(rule map[string]any, own []backendRef, at ruleID, now record, namespace string) (ownRule, bool, error) {
 	portions := portionsFor(own, forRule(now.divided, at), namespace)
 	next := compose(own, portions)
 	if len(next) > maxRefs {
-		return ownRule{}, false, fmt.Errorf("render rule %d: %w", at.index,
-			traffic.Unsupported(routeKind, fmt.Sprintf("more than %d backendRefs in a rule", maxRefs)))
+		return ownRule{}, false, traffic.Refused(traffic.TooManyRules, "backends: rule %d would have %d backendRefs, of which Gateway API allows %d; take backends out",
+			at.index, len(next), maxRefs)
 	}
-	if !slices.EqualFunc(live, next, func(a, b backendRef) bool { return reflect.DeepEqual(a, b) }) {
+	if !slices.EqualFunc(refsOf(rule), next, func(a, b backendRef) bool { return reflect.DeepEqual(a, b) }) {
 		rule["backendRefs"] = untyped(next)
 	}
 	kept := ownRule{index: at.index, name: at.name}

@@ -164,8 +164,8 @@ func TestRenderRefusesTooManyBackends(t *testing.T) {
 		rules += fmt.Sprintf(", {name: b%d}", i)
 	}
 	_, err := HTTPRoute{}.Render(routeWith(t, rules+`]}]`), intentOf(canarySplit(1, 95, 5)))
-	if _, ok := errors.AsType[*traffic.UnsupportedError](err); !ok {
-		t.Errorf("err = %v, want UnsupportedError", err)
+	if refused, ok := errors.AsType[*traffic.RefusedError](err); !ok || refused.Reason != traffic.TooManyRules {
+		t.Errorf("err = %v, want TooManyRules", err)
 	}
 }
 
