@@ -160,10 +160,37 @@ func commonMaps(mine, theirs any, path string) []mapPair {
 	case []any:
 		t, _ := theirs.([]any)
 		for i := range min(len(m), len(t)) {
-			out = append(out, commonMaps(m[i], t[i], fmt.Sprintf("%s[%d]", path, i))...)
+			out = append(out, commonMaps(m[i], t[counterpart(m[i], t, i)], fmt.Sprintf("%s[%d]", path, i))...)
 		}
 	}
 	return out
+}
+
+// counterpart is where a list that a translator has written has an element of the user's: at the same place, or, where
+// order decides and something had to be put before it, at the last place that has all of it.
+func counterpart(element any, list []any, i int) int {
+	if has(list[i], element) {
+		return i
+	}
+	for j, there := range slices.Backward(list) {
+		if has(there, element) {
+			return j
+		}
+	}
+	return i
+}
+
+// has says whether a tree has everything of another one.
+func has(tree, other any) bool {
+	o, isMap := other.(map[string]any)
+	if !isMap {
+		return reflect.DeepEqual(tree, other)
+	}
+	t, ok := tree.(map[string]any)
+	for key, value := range o {
+		ok = ok && has(t[key], value)
+	}
+	return ok
 }
 
 func mentions(value any, key string) bool {

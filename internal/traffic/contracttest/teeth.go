@@ -198,7 +198,9 @@ var bugs = map[string]bug{
 			Router: s.Router,
 			render: func(seen traffic.Seen, intent traffic.Intent) (traffic.Rendering, error) {
 				if s.Router.Carried(seen).Empty() {
-					first[traffic.TargetName(seen.Target)] = seen.Target.DeepCopy()
+					for _, obj := range append(slices.Clone(seen.Objects), seen.Target) {
+						first[traffic.TargetName(obj)] = obj.DeepCopy()
+					}
 				}
 				return s.Router.Render(seen, intent)
 			},
