@@ -85,7 +85,10 @@ func (c *checker) unknown(tc testCase, plain traffic.Rendering, seen traffic.See
 	}
 	written := seen.With(r)
 	for _, name := range edits {
-		at := strings.Fields(name)[0]
+		at, where := strings.Fields(name)[0], strings.Fields(name)[2]
+		if slices.ContainsFunc(c.Replaces, func(path string) bool { return where == path || strings.HasPrefix(where, path+".") }) {
+			continue
+		}
 		if !slices.ContainsFunc(append(written.Objects, written.Target), func(o *unstructured.Unstructured) bool { return mentions(o.Object, at) }) {
 			c.found(CheckKeepsUnknown, tc, "%s is lost", name)
 			return false

@@ -158,9 +158,9 @@ var identities = [][]string{
 	{"virtualNodeRef"},
 }
 
-// whither are the fields of a destination that say where it goes; beside them it may have retries and timeouts, which
-// are not what it is.
-var whither = []string{"host", "subset", "port", "service", "serviceSubset", "namespace", "partition"}
+// whither are the fields of a destination or reference that say where it goes; beside them it may have retries, timeouts
+// and what nobody knows, which are not what it is.
+var whither = []string{"name", "host", "subset", "port", "service", "serviceSubset", "namespace", "partition"}
 
 // sameIdentity says whether two elements have the same of the first kind of identity that either has.
 func sameIdentity(x, y any) bool {
@@ -209,7 +209,7 @@ func hasAny(m map[string]any, fields []string) bool {
 
 func sameFields(p, q map[string]any, fields []string) bool {
 	return !slices.ContainsFunc(fields, func(f string) bool {
-		if x, y, ok := twoMaps(field(p, f), field(q, f)); ok && f == "destination" {
+		if x, y, ok := twoMaps(field(p, f), field(q, f)); ok && (f == "destination" || f == "virtualNodeRef") {
 			return !sameFields(x, y, whither)
 		}
 		return !reflect.DeepEqual(field(p, f), field(q, f))
