@@ -51,11 +51,11 @@ func derive(seen traffic.Seen, routes []any, s traffic.Split) ([]any, error) {
 			copied["name"] = fmt.Sprintf("slipway-%s-%s-match-%d", s.Name, text(route, "name"), n)
 			copied["priority"] = first + int64(n)
 			used = append(used, first+int64(n))
-			_, copy := howOf(copied)
-			if err := unstructured.SetNestedSlice(copy, []any{target}, "action", "weightedTargets"); err != nil {
+			_, narrowed := howOf(copied)
+			if err := unstructured.SetNestedSlice(narrowed, []any{target}, "action", "weightedTargets"); err != nil {
 				return nil, err
 			}
-			if err := narrow(copy, field, m); err != nil {
+			if err := narrow(narrowed, field, m); err != nil {
 				return nil, err
 			}
 			out = append(out, copied)

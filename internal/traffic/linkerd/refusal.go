@@ -152,9 +152,7 @@ func ownRetries(seen traffic.Seen, intent traffic.Intent) error {
 func ownAnnotation(seen traffic.Seen, prefix, field string) error {
 	objects := []*unstructured.Unstructured{kept.Own(seen.Target)}
 	if traffic.KindOf(seen.Target) == ServiceKind.GroupKind() {
-		for _, route := range routesOf(seen) {
-			objects = append(objects, route) // also one that a policy of its own was written on: it goes before the Service
-		}
+		objects = append(objects, routesOf(seen)...) // also one that a policy of its own was written on: it goes before the Service
 	}
 	for _, obj := range objects {
 		if key := annotationWith(obj, prefix); key != "" {
