@@ -37,7 +37,7 @@ func answering(s Split, observed Observed) []string {
 			out = append(out, b.Name)
 		}
 	}
-	for _, m := range s.Matches {
+	for _, m := range Taking(s) {
 		out = append(out, m.Backend)
 	}
 	if s.Mirror != nil {
@@ -45,6 +45,10 @@ func answering(s Split, observed Observed) []string {
 	}
 	return out
 }
+
+// Taking are the matches of a split that are to take requests. Translators whose rules come and go without a failed request
+// render these and no others.
+func Taking(s Split) []Match { return s.Matches }
 
 // Settled is the last question of an Applied: whether everything has been in order for the settle time.
 func Settled(observed Observed) Verdict {

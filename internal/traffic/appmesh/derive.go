@@ -22,7 +22,8 @@ const (
 // before it.
 func derive(seen traffic.Seen, routes []any, s traffic.Split) ([]any, error) {
 	own := nodeOf(seen, s.Service)
-	if len(s.Matches) == 0 || own == nil {
+	matches := traffic.Taking(s)
+	if len(matches) == 0 || own == nil {
 		return nil, nil
 	}
 	var out []any
@@ -37,11 +38,11 @@ func derive(seen traffic.Seen, routes []any, s traffic.Split) ([]any, error) {
 		if field == tcpRoute {
 			return nil, traffic.Refused(traffic.NotReady, "matches: route %s is a tcpRoute, which has no requests to match; take matches out", text(route, "name"))
 		}
-		first, err := slots(route, len(s.Matches), used)
+		first, err := slots(route, len(matches), used)
 		if err != nil {
 			return nil, err
 		}
-		for n, m := range s.Matches {
+		for n, m := range matches {
 			target, err := targetFor(seen, targets[at].(map[string]any), m.Backend)
 			if err != nil {
 				return nil, err

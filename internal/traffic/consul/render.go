@@ -170,13 +170,13 @@ func (w *writer) pastSplitter(splits []traffic.Split) []traffic.Split {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(splits), func(s traffic.Split) bool {
-		return !slices.ContainsFunc(s.Matches, func(m traffic.Match) bool { return m.Backend == w.seen.Target.GetName() })
+		return !slices.ContainsFunc(traffic.Taking(s), func(m traffic.Match) bool { return m.Backend == w.seen.Target.GetName() })
 	})
 }
 
 // matching are the splits that a router has to carry.
 func matching(splits []traffic.Split) []traffic.Split {
-	return slices.DeleteFunc(slices.Clone(splits), func(s traffic.Split) bool { return len(s.Matches) == 0 })
+	return slices.DeleteFunc(slices.Clone(splits), func(s traffic.Split) bool { return len(traffic.Taking(s)) == 0 })
 }
 
 func listOf(obj *unstructured.Unstructured, field string) []any {

@@ -80,7 +80,7 @@ func (w *writer) derive(route map[string]any, s traffic.Split) ([]any, error) {
 		return nil, nil
 	}
 	var out []any
-	for _, m := range s.Matches {
+	for _, m := range traffic.Taking(s) {
 		copied := (&unstructured.Unstructured{Object: route}).DeepCopy().Object
 		headers, _, _ := unstructured.NestedSlice(copied, "match", "http", "header")
 		for _, h := range m.Headers {
