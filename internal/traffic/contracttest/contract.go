@@ -33,6 +33,9 @@ type Suite struct {
 	// test has splits of that Service between "checkout" and "checkout-canary" rendered in the world of the case
 	// WeightedBackends, in which nothing else shares a rule with it.
 	Divisions func(r traffic.Rendering) [][]traffic.Backend
+	// Replaces are paths of maps, such as "spec.provider.node", that have to be taken out whole while an intent is carried,
+	// because the API takes one of several. What is in them need not be in what is written; it still has to come back.
+	Replaces []string
 	// Seed is the seed of the fuzzed edits; zero is a seed like any other.
 	Seed uint64
 }

@@ -85,7 +85,10 @@ func (c *checker) unknown(tc testCase, plain traffic.Rendering, seen traffic.See
 	}
 	written := seen.With(r)
 	for _, name := range edits {
-		at := strings.Fields(name)[0]
+		at, where := strings.Fields(name)[0], strings.Fields(name)[2]
+		if slices.ContainsFunc(c.Replaces, func(path string) bool { return where == path || strings.HasPrefix(where, path+".") }) {
+			continue
+		}
 		if !slices.ContainsFunc(append(written.Objects, written.Target), func(o *unstructured.Unstructured) bool { return mentions(o.Object, at) }) {
 			c.found(CheckKeepsUnknown, tc, "%s is lost", name)
 			return false
@@ -161,7 +164,7 @@ func commonMaps(mine, theirs any, path string) []mapPair {
 		t, _ := theirs.([]any)
 		t = slices.DeleteFunc(slices.Clone(t), isPutIn)
 		for i := range min(len(m), len(t)) {
-			out = append(out, commonMaps(m[i], t[i], fmt.Sprintf("%s[%d]", path, i))...)
+			out = append(out, commonMaps(m[i], t[counterpart(m[i], t, i)], fmt.Sprintf("%s[%d]", path, i))...)
 		}
 	}
 	return out
@@ -173,6 +176,33 @@ func isPutIn(element any) bool {
 	m, _ := element.(map[string]any)
 	name, _ := m["name"].(string)
 	return strings.HasPrefix(name, "slipway-")
+}
+
+// counterpart is where a list that a translator has written has an element of the user's: at the same place, or, where
+// order decides and something had to be put before it, at the last place that has all of it.
+func counterpart(element any, list []any, i int) int {
+	if has(list[i], element) {
+		return i
+	}
+	for j, there := range slices.Backward(list) {
+		if has(there, element) {
+			return j
+		}
+	}
+	return i
+}
+
+// has says whether a tree has everything of another one.
+func has(tree, other any) bool {
+	o, isMap := other.(map[string]any)
+	if !isMap {
+		return reflect.DeepEqual(tree, other)
+	}
+	t, ok := tree.(map[string]any)
+	for key, value := range o {
+		ok = ok && has(t[key], value)
+	}
+	return ok
 }
 
 func mentions(value any, key string) bool {

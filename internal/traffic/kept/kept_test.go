@@ -105,6 +105,18 @@ func TestOwnAfterSomebodyWrote(t *testing.T) {
 		"a field that was not there is taken out, and others that came stay": {
 			`{a: 1}`, `{a: 1, b: 2}`, `{a: 3, b: 4, c: 5}`, `{a: 3, c: 5}`,
 		},
+		"where a destination goes is what it is, and its retries are not": {
+			`{routes: [{match: {a: 1}, destination: {service: a}}, {destination: {service: b}}]}`,
+			`{routes: [{match: {a: 1}, destination: {service: a, numRetries: 2}}, {destination: {service: b, numRetries: 2}}]}`,
+			`{routes: [{match: {a: 1}, destination: {service: a, numRetries: 2}, c: 1}, {destination: {service: b, numRetries: 2, d: 2}}]}`,
+			`{routes: [{match: {a: 1}, destination: {service: a}, c: 1}, {destination: {service: b, d: 2}}]}`,
+		},
+		"an element whose match the user has edited is still theirs": {
+			`{routes: [{match: {a: 1}, destination: {service: a}}]}`,
+			`{routes: [{match: {a: 1, b: 1}, destination: {service: b}}, {match: {a: 1}, destination: {service: a, numRetries: 2}}]}`,
+			`{routes: [{match: {a: 1, b: 1}, destination: {service: b}}, {match: {a: 2}, destination: {service: a, numRetries: 2}}]}`,
+			`{routes: [{match: {a: 2}, destination: {service: a}}]}`,
+		},
 		"the user took all of it away": {route, halved, `{hosts: [x]}`, `{hosts: [x]}`},
 		"fractions are kept":           {`{w: 0.5}`, `{w: 1.5}`, `{w: 1.5}`, `{w: 0.5}`},
 	} {

@@ -112,14 +112,15 @@ func mergeLists(own, wrote, live any) (any, bool) {
 }
 
 // pair finds for each element of a the one of b that it comes from, or -1: first those that are equal, then those that
-// say the same of themselves, or nothing that contradicts, then those that stand between the same neighbours.
+// say the same of themselves, or nothing that contradicts, then those that say the same in a less telling way, because
+// somebody has edited what tells more, then those that stand between the same neighbours.
 func pair(a, b []any) []int {
 	out := make([]int, len(a))
 	for i := range out {
 		out[i] = -1
 	}
 	taken := make([]bool, len(b))
-	for _, alike := range []func(x, y any) bool{reflect.DeepEqual, sameIdentity, closeIdentity} {
+	for _, alike := range []func(x, y any) bool{reflect.DeepEqual, sameIdentity, closeIdentity, sameOfAny} {
 		for i := range a {
 			for j := range b {
 				if out[i] < 0 && !taken[j] && alike(a[i], b[j]) {
@@ -150,12 +151,16 @@ func pairBetween(a, b []any, out []int, taken []bool) {
 // identities are the fields by which an element of a list says what it is, the most telling first.
 var identities = [][]string{
 	{"name"},
+	{"match"},
+	{"matches"},
 	{"destination"},
 	{"service", "serviceSubset", "namespace", "partition"},
 	{"virtualNodeRef"},
-	{"match"},
-	{"matches"},
 }
+
+// whither are the fields of a destination or reference that say where it goes; beside them it may have retries, timeouts
+// and what nobody knows, which are not what it is.
+var whither = []string{"name", "host", "subset", "port", "service", "serviceSubset", "namespace", "partition"}
 
 // sameIdentity says whether two elements have the same of the first kind of identity that either has.
 func sameIdentity(x, y any) bool {
@@ -170,6 +175,12 @@ func sameIdentity(x, y any) bool {
 		return sameFields(p, q, fields)
 	}
 	return false
+}
+
+// sameOfAny says whether two elements have the same of any kind of identity that both have.
+func sameOfAny(x, y any) bool {
+	p, q, ok := twoMaps(x, y)
+	return ok && slices.ContainsFunc(identities, func(fields []string) bool { return hasAny(p, fields) && sameFields(p, q, fields) })
 }
 
 // tellsApart says whether both elements say what they are, and it is not the same.
@@ -252,5 +263,10 @@ func hasAny(m map[string]any, fields []string) bool {
 }
 
 func sameFields(p, q map[string]any, fields []string) bool {
-	return !slices.ContainsFunc(fields, func(f string) bool { return !reflect.DeepEqual(field(p, f), field(q, f)) })
+	return !slices.ContainsFunc(fields, func(f string) bool {
+		if x, y, ok := twoMaps(field(p, f), field(q, f)); ok && (f == "destination" || f == "virtualNodeRef") {
+			return !sameFields(x, y, whither)
+		}
+		return !reflect.DeepEqual(field(p, f), field(q, f))
+	})
 }
