@@ -17,6 +17,7 @@ import (
 
 	"slipway.dev/slipway/internal/traffic"
 	"slipway.dev/slipway/internal/traffic/gatewayapi"
+	"slipway.dev/slipway/internal/traffic/istio"
 )
 
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get
@@ -64,39 +65,57 @@ func (i *installedAPIs) facts(ctx context.Context) (map[string]traffic.API, erro
 			known[traffic.APIName(kind)] = traffic.API{Versions: []string{version.Version}}
 		}
 	}
-	if err := i.addHTTPRoute(ctx, known); err != nil {
-		return nil, err
+	for _, d := range described {
+		if err := i.describe(ctx, known, d); err != nil {
+			return nil, err
+		}
 	}
 	i.known, i.at = known, i.clock.Now()
 	return known, nil
 }
 
-// addHTTPRoute adds what the CRD says of itself, and which optional fields its schema has: what it does not have is dropped
-// by the API server without a word.
-func (i *installedAPIs) addHTTPRoute(ctx context.Context, known map[string]traffic.API) error {
-	name := traffic.APIName(httpRouteKind.GroupKind())
+// definition is a kind that some version of its CRD has no field for, which routers write.
+type definition struct {
+	kind   schema.GroupVersionKind
+	crd    string
+	fields []string
+}
+
+// described are the kinds whose schema is looked at.
+var described = []definition{
+	{httpRouteKind, "httproutes.gateway.networking.k8s.io", gatewayapi.OptionalFields},
+	{schema.GroupVersionKind{Group: istioGroup, Version: "v1", Kind: "VirtualService"}, "virtualservices.networking.istio.io", istio.OptionalFields},
+	{schema.GroupVersionKind{Group: istioGroup, Version: "v1", Kind: "DestinationRule"}, "destinationrules.networking.istio.io", istio.OptionalFields},
+}
+
+const istioGroup = "networking.istio.io"
+
+// describe adds what the CRD says of itself, and which optional fields its schema has: what it does not have is dropped by
+// the API server without a word.
+func (i *installedAPIs) describe(ctx context.Context, known map[string]traffic.API, d definition) error {
+	name := traffic.APIName(d.kind.GroupKind())
 	api, ok := known[name]
 	if !ok {
 		return nil
 	}
 	crd := newUntyped(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	if err := i.live.Get(ctx, types.NamespacedName{Name: "httproutes.gateway.networking.k8s.io"}, crd); err != nil {
-		return fmt.Errorf("read how HTTPRoute is defined: %w", err)
+	if err := i.live.Get(ctx, types.NamespacedName{Name: d.crd}, crd); err != nil {
+		return fmt.Errorf("read how %s is defined: %w", d.kind.Kind, err)
 	}
-	known[name] = describedBy(crd, api)
+	known[name] = describedBy(crd, d, api)
 	return nil
 }
 
-func describedBy(crd *unstructured.Unstructured, api traffic.API) traffic.API {
+func describedBy(crd *unstructured.Unstructured, d definition, api traffic.API) traffic.API {
 	api.Bundle = crd.GetAnnotations()["gateway.networking.k8s.io/bundle-version"]
 	api.Channel = crd.GetAnnotations()["gateway.networking.k8s.io/channel"]
 	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
 	for _, item := range versions {
 		version, _ := item.(map[string]any)
-		if version["name"] != httpRouteKind.Version {
+		if version["name"] != d.kind.Version {
 			continue
 		}
-		for _, field := range gatewayapi.OptionalFields {
+		for _, field := range d.fields {
 			if hasField(version, field) {
 				api.Fields = append(api.Fields, field)
 			}

@@ -91,7 +91,11 @@ func (r *RouteReconciler) idle(ctx context.Context, key targetKey) (bool, error)
 		return false, err
 	}
 	policies, err := policiesOn(ctx, r.cache, key)
-	return len(policies) == 0, err
+	if err != nil || len(policies) > 0 {
+		return false, err
+	}
+	carries, err := r.plans.carries(ctx, key)
+	return !carries, err
 }
 
 // write projects the rendering of a plan. A split that has a newer record is written at once; what was written over is put

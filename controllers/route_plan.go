@@ -128,8 +128,12 @@ func (p planner) router(plane v1alpha1.DataPlane) traffic.Router {
 // choose finds the router: by what the oldest split or policy names, or by what serves the target.
 func (p planner) choose(ctx context.Context, t *targetPlan) error {
 	t.views = map[v1alpha1.DataPlane]traffic.Seen{}
+	apis, err := p.installed(ctx)
+	if err != nil {
+		return err
+	}
 	for _, router := range p.routers {
-		if !router.Takes(t.key.kind) {
+		if !router.Takes(t.key.kind) || !isPresent(router, apis) {
 			continue
 		}
 		seen, err := p.sight.seen(ctx, t.live, router)
@@ -142,7 +146,7 @@ func (p planner) choose(ctx context.Context, t *targetPlan) error {
 		if seen, ok := t.views[r.DataPlane()]; ok {
 			return seen
 		}
-		return traffic.Seen{Target: t.live}
+		return traffic.Seen{Target: t.live, Observed: traffic.Observed{APIs: apis}}
 	}
 	if len(t.splits) == 0 && len(t.policies) == 0 {
 		t.choice.Router = p.carrier(view, t)
@@ -186,6 +190,31 @@ func (p planner) carrier(view func(traffic.Router) traffic.Seen, t *targetPlan) 
 		}
 	}
 	return nil
+}
+
+// carries says whether some data plane was told something of a target.
+func (p planner) carries(ctx context.Context, key targetKey) (bool, error) {
+	live, err := p.target(ctx, key)
+	if err != nil || live == nil {
+		return false, err
+	}
+	apis, err := p.installed(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, router := range p.routers {
+		if !router.Takes(key.kind) || !isPresent(router, apis) {
+			continue
+		}
+		seen, err := p.sight.seen(ctx, live, router)
+		if err != nil {
+			return false, err
+		}
+		if !router.Carried(seen).Empty() {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // named is the data plane that the oldest of those that name one names.

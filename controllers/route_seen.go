@@ -51,6 +51,8 @@ const gatewayGroup = "gateway.networking.k8s.io"
 type sight struct {
 	cache client.Reader
 	apis  APIs
+	// namespaces may be nil: then nothing is known of them.
+	namespaces *namespaceLabels
 }
 
 // installed are the kinds that can be read.
@@ -110,6 +112,16 @@ func (s sight) seen(ctx context.Context, target *unstructured.Unstructured, rout
 	for _, kind := range router.Reads(traffic.KindOf(target)) {
 		kind, ok := versioned(kind, apis)
 		if !ok {
+			continue
+		}
+		if kind == namespaceKind {
+			namespace, err := s.namespaces.get(ctx, target.GetNamespace())
+			if err != nil {
+				return out, err
+			}
+			if namespace != nil {
+				out.Objects = append(out.Objects, namespace)
+			}
 			continue
 		}
 		there, err := s.list(ctx, kind, target.GetNamespace())

@@ -83,7 +83,7 @@ func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) er
 	}
 	for _, routes := range all.routes {
 		kind, ok := versioned(versionedTarget(routes.kind), apis)
-		if !ok || !all.plans.takes(routes.kind) {
+		if !ok || !all.plans.takes(routes.kind, apis) {
 			continue
 		}
 		if err := routes.setup(mgr, opts, kind, watched); err != nil {
@@ -97,12 +97,15 @@ func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) er
 func watchedKinds(routers traffic.Registry, apis map[string]traffic.API) []schema.GroupVersionKind {
 	var out []schema.GroupVersionKind
 	for _, router := range routers {
+		if !isPresent(router, apis) {
+			continue
+		}
 		for _, target := range targetKinds {
 			if !router.Takes(target.GroupKind()) {
 				continue
 			}
 			for _, kind := range router.Reads(target.GroupKind()) {
-				if kind, ok := versioned(kind, apis); ok && !slices.Contains(out, kind) {
+				if kind, ok := versioned(kind, apis); ok && kind != namespaceKind && !slices.Contains(out, kind) {
 					out = append(out, kind)
 				}
 			}
@@ -142,7 +145,10 @@ func (p TrafficParts) controllers() trafficControllers {
 		p.Routers = traffic.Registry{gatewayapi.Router{}, envoygateway.Router{}}
 	}
 	contest := &routeContest{}
-	out := trafficControllers{plans: planner{sight: sight{cache: p.Cache, apis: p.APIs}, routers: p.Routers}}
+	out := trafficControllers{plans: planner{
+		sight:   sight{cache: p.Cache, apis: p.APIs, namespaces: &namespaceLabels{live: p.Live, clock: p.Clock}},
+		routers: p.Routers,
+	}}
 	out.splits = &TrafficSplitReconciler{cache: p.Cache, live: p.Live, plans: out.plans, store: p.Store, clock: p.Clock, contest: contest}
 	out.policies = &RetryPolicyReconciler{cache: p.Cache, plans: out.plans, store: p.Store, clock: p.Clock}
 	for _, kind := range targetKinds {
@@ -244,9 +250,9 @@ func (r *TrafficSplitReconciler) list(ctx context.Context, opts ...client.ListOp
 	return out
 }
 
-// takes says whether some router takes targets of that kind.
-func (p planner) takes(kind schema.GroupKind) bool {
-	return slices.ContainsFunc(p.routers, func(r traffic.Router) bool { return r.Takes(kind) })
+// takes says whether some router of what is installed takes targets of that kind.
+func (p planner) takes(kind schema.GroupKind, apis map[string]traffic.API) bool {
+	return slices.ContainsFunc(p.routers, func(r traffic.Router) bool { return r.Takes(kind) && isPresent(r, apis) })
 }
 
 // installedTargets are the kinds of targets that some router takes.
@@ -257,7 +263,7 @@ func (p planner) installedTargets() []schema.GroupVersionKind {
 		return out
 	}
 	for _, kind := range targetKinds {
-		if kind, ok := versioned(kind, apis); ok && p.takes(kind.GroupKind()) {
+		if kind, ok := versioned(kind, apis); ok && p.takes(kind.GroupKind(), apis) {
 			out = append(out, kind)
 		}
 	}

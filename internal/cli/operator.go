@@ -28,8 +28,12 @@ import (
 	"slipway.dev/slipway/internal/prom"
 	"slipway.dev/slipway/internal/store"
 	"slipway.dev/slipway/internal/traffic"
+	"slipway.dev/slipway/internal/traffic/appmesh"
+	"slipway.dev/slipway/internal/traffic/consul"
 	"slipway.dev/slipway/internal/traffic/envoygateway"
 	"slipway.dev/slipway/internal/traffic/gatewayapi"
+	"slipway.dev/slipway/internal/traffic/istio"
+	"slipway.dev/slipway/internal/traffic/linkerd"
 )
 
 type operatorOptions struct {
@@ -160,7 +164,7 @@ func wire(ctx context.Context, mgr ctrl.Manager, o operatorOptions, config prom.
 
 // routers are the data planes that traffic can be sent over.
 func routers() traffic.Registry {
-	return traffic.Registry{gatewayapi.Router{}, envoygateway.Router{}}
+	return traffic.Registry{gatewayapi.Router{}, envoygateway.Router{}, istio.Router{}, linkerd.Router{}, consul.Router{}, appmesh.Router{}}
 }
 
 func endpointNames(c prom.Config) []string {

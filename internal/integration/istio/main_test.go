@@ -18,13 +18,15 @@ import (
 )
 
 var (
-	admin client.Client
+	server *apiserver.Server
+	admin  client.Client
 	// crds is the file of Istio's CRDs.
 	crds string
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(apiserver.Run(m, func(s *apiserver.Server) (err error) {
+		server = s
 		if crds, err = istioCRDs(); err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func (Router) Reads(schema.GroupKind) []schema.GroupVersionKind { return slices.
 
 // ownTranslator are the controllerNames of implementations for which there is a translator of their own. A route that
 // nothing else serves is theirs.
-var ownTranslator = []string{EnvoyGateway}
+var ownTranslator = []string{EnvoyGateway, Linkerd}
 
 // Serves says whether an implementation that is known serves the route.
 func (Router) Serves(seen traffic.Seen) (string, bool) {
