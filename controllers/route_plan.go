@@ -132,7 +132,7 @@ func (p planner) choose(ctx context.Context, t *targetPlan) error {
 		if !router.Takes(t.key.kind) {
 			continue
 		}
-		seen, err := p.sight.seen(ctx, t.live, router)
+		seen, err := p.seen(ctx, t.live, router)
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,9 @@ func TestMatchesComeAndGoDormant(t *testing.T) {
 	const derived = "slipway-checkout-pay-match-0"
 	w.eventually("a dormant rule", func() (bool, any) { return w.headers(derived) == "x-beta,X-Slipway-Dormant", w.rule(derived) })
 	w.answer()
-	w.eventually("an active rule", func() (bool, any) { return w.headers(derived) == "x-beta", w.read(splitKind, "checkout").Object["status"] })
+	w.eventually("an active rule", func() (bool, any) {
+		return w.headers(derived) == "x-beta", w.read(splitKind, "checkout").Object["status"]
+	})
 	w.answer()
 	w.splitCondition("checkout", v1alpha1.ConditionReady, metav1.ConditionTrue, "Applied")
 	if filters := w.rule("pay")["filters"]; len(filters.([]any)) != 1 {
