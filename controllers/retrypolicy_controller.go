@@ -8,7 +8,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -126,7 +125,7 @@ func policyTargetOf(plan *targetPlan, ref v1alpha1.PolicyTargetReference, retry 
 	return out
 }
 
-func (r *RetryPolicyReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, watched []schema.GroupVersionKind) error {
+func (r *RetryPolicyReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, watched watch) error {
 	fromMap := handler.EnqueueRequestsFromMapFunc
 	specChanges := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	b := ctrl.NewControllerManagedBy(mgr).
@@ -137,10 +136,10 @@ func (r *RetryPolicyReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, wat
 		Watches(newUntyped(gatewayKind), fromMap(r.all), specChanges).
 		Watches(newUntyped(gatewayClassKind), fromMap(r.all), specChanges).
 		WithOptions(trafficController(opts))
-	for _, kind := range r.plans.installedTargets() {
+	for _, kind := range watched.targets {
 		b = b.Watches(newUntyped(kind), fromMap(r.ofRoute))
 	}
-	for _, kind := range watched {
+	for _, kind := range watched.beside {
 		b = b.Watches(newUntyped(kind), fromMap(r.ofObject), matters)
 	}
 	return b.Complete(r)

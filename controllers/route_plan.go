@@ -136,7 +136,7 @@ func (p planner) choose(ctx context.Context, t *targetPlan) error {
 		if !router.Takes(t.key.kind) || !isPresent(router, apis) {
 			continue
 		}
-		seen, err := p.sight.seen(ctx, t.live, router)
+		seen, err := p.seen(ctx, t.live, router)
 		if err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (p planner) carries(ctx context.Context, key targetKey) (bool, error) {
 		if !router.Takes(key.kind) || !isPresent(router, apis) {
 			continue
 		}
-		seen, err := p.sight.seen(ctx, live, router)
+		seen, err := p.seen(ctx, live, router)
 		if err != nil {
 			return false, err
 		}

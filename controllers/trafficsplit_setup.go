@@ -74,7 +74,7 @@ func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) er
 		Events: mgr.GetEventRecorder("slipway"), Routers: opts.Routers, APIs: installed.facts,
 	}
 	all := parts.controllers()
-	watched := watchedKinds(all.plans.routers, apis)
+	watched := watch{targets: all.plans.installedTargets(apis), beside: watchedKinds(all.plans.routers, apis)}
 	if err := all.splits.setup(mgr, opts, watched); err != nil {
 		return fmt.Errorf("set up controller of TrafficSplits: %w", err)
 	}
@@ -86,12 +86,15 @@ func SetupTraffic(ctx context.Context, mgr ctrl.Manager, opts TrafficOptions) er
 		if !ok || !all.plans.takes(routes.kind, apis) {
 			continue
 		}
-		if err := routes.setup(mgr, opts, kind, watched); err != nil {
+		if err := routes.setup(mgr, opts, kind, watched.beside); err != nil {
 			return fmt.Errorf("set up controller of %ss: %w", kind.Kind, err)
 		}
 	}
 	return nil
 }
+
+// watch is what the controllers are woken by: targets, and what else routers want to see.
+type watch struct{ targets, beside []schema.GroupVersionKind }
 
 // watchedKinds are the installed kinds that some router wants to see beside its targets, sorted.
 func watchedKinds(routers traffic.Registry, apis map[string]traffic.API) []schema.GroupVersionKind {
@@ -178,7 +181,7 @@ func trafficController(opts TrafficOptions) controller.Options {
 	return controller.Options{MaxConcurrentReconciles: opts.Concurrency}
 }
 
-func (r *TrafficSplitReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, watched []schema.GroupVersionKind) error {
+func (r *TrafficSplitReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, watched watch) error {
 	fromMap := handler.EnqueueRequestsFromMapFunc
 	specChanges := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	b := ctrl.NewControllerManagedBy(mgr).
@@ -191,10 +194,10 @@ func (r *TrafficSplitReconciler) setup(mgr ctrl.Manager, opts TrafficOptions, wa
 		Watches(newUntyped(gatewayKind), fromMap(r.allSplits), specChanges).
 		Watches(newUntyped(gatewayClassKind), fromMap(r.allSplits), specChanges).
 		WithOptions(trafficController(opts))
-	for _, kind := range r.plans.installedTargets() {
+	for _, kind := range watched.targets {
 		b = b.Watches(newUntyped(kind), fromMap(r.splitsOfRoute))
 	}
-	for _, kind := range watched {
+	for _, kind := range watched.beside {
 		b = b.Watches(newUntyped(kind), fromMap(r.splitsOfObject), matters)
 	}
 	return b.Complete(r)
@@ -256,12 +259,8 @@ func (p planner) takes(kind schema.GroupKind, apis map[string]traffic.API) bool 
 }
 
 // installedTargets are the kinds of targets that some router takes.
-func (p planner) installedTargets() []schema.GroupVersionKind {
+func (p planner) installedTargets(apis map[string]traffic.API) []schema.GroupVersionKind {
 	var out []schema.GroupVersionKind
-	apis, err := p.installed(context.Background())
-	if err != nil {
-		return out
-	}
 	for _, kind := range targetKinds {
 		if kind, ok := versioned(kind, apis); ok && p.takes(kind.GroupKind(), apis) {
 			out = append(out, kind)

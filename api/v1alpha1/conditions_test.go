@@ -13,7 +13,7 @@ import (
 )
 
 // reasonFiles are where reasons of conditions are constants.
-var reasonFiles = []string{"conditions.go", "../../internal/workload/preflight.go", "../../controllers/reasons_traffic.go", "../../internal/release/decision.go"}
+var reasonFiles = []string{"conditions.go", "../../internal/workload/preflight.go", "../../controllers/reasons_traffic.go", "../../internal/release/decision.go", "../../internal/traffic/errors.go"}
 
 // Whoever sees a reason finds it in docs/operations.md: what it means and what to do.
 func TestEveryReasonIsInTheDocumentation(t *testing.T) {
@@ -82,7 +82,7 @@ func reasonsIn(t *testing.T, file string) []string {
 			return true
 		}
 		typed, _ := spec.Type.(*ast.Ident)
-		if !strings.HasPrefix(strings.ToLower(spec.Names[0].Name), "reason") && (typed == nil || typed.Name != "Reason") {
+		if !strings.HasPrefix(strings.ToLower(spec.Names[0].Name), "reason") && (typed == nil || typed.Name != "Reason" && typed.Name != "Refusal") {
 			return true
 		}
 		if literal, ok := spec.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {

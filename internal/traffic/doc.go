@@ -8,8 +8,10 @@
 //
 // # How to write a translator
 //
-// A translator is a package internal/traffic/<x> with a type that is a Router. It imports neither another translator nor a
-// client. internal/traffic/contracttest has a whole one in toy_test.go: begin with a copy of that.
+// A translator is a package internal/traffic/<x> with a type that is a Router. It imports no client, and of the others only
+// gatewayapi, if its routes are Gateway API's: gatewayapi.HTTPRoute{}.Render does shares, matches, mirrors and affinity there,
+// gatewayapi.Refusal finds what stands in their way; envoygateway shows how to build on it. Where annotations of such a route
+// are wanted, too: kept.Patch(HTTPRoute.Render(kept.Own(live), splits), retries, change). internal/traffic/contracttest has a whole one in toy_test.go: begin with a copy of that.
 //
 //   - A target is what users name: a route, a VirtualService, or for a mesh the Service. An Intent is everything that is
 //     wanted of it, by all splits and policies. Say whole states: Render starts from what the user wrote, never from what
@@ -30,6 +32,10 @@
 //     proportions, not percent: use Parts where the plane wants a fixed sum, and never write all zeros. Durations are
 //     written by FormatDuration, or FormatMillis for readers that take one unit. Cookies are matched by CookieExpression
 //     where there is only the header. A split whose Backends have one positive weight sends everything there.
+//   - Dormant rules are there and take no request, so that the data plane knows what they need first and last. gatewayapi gives
+//     them a condition that nobody meets. Where rules come and go without harm, leave them out, and say so in Carried.
+//   - What a plane retries beside what it is asked to is in Offer.Adds. Require refuses what could run a request twice
+//     unasked; the rest is said in the policy's status.
 //   - Affinity comes computed: Set-Cookie for each of Set, and a rule for each of Known, before the weights and behind
 //     Matches. Mirror copies what matches send elsewhere, too.
 //   - Applied begins with Written and goes on with what the data plane says: its status for the newest generation, ready

@@ -57,7 +57,7 @@ func Require(r Router, seen Seen, intent Intent) error {
 	case err != nil:
 		return lacking(fmt.Sprintf("%s for kind %s", r.DataPlane(), seen.Target.GetKind()), unable, nil)
 	}
-	if missing := append(unable, without(Needs(intent), offer.Capabilities)...); len(missing) > 0 {
+	if missing := slices.Concat(unable, without(Needs(intent), offer.Capabilities)); len(missing) > 0 {
 		return lacking(offer.Plane, missing, offer.Lacks)
 	}
 	if err := checkAdditions(intent, offer); err != nil {

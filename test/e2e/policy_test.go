@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -202,9 +203,7 @@ func affinityGrows(tb testing.TB) {
 func (s *scene) retry(spec string) {
 	s.Helper()
 	object := parse(fmt.Sprintf(policyManifest, ""))
-	for key, value := range parse("{apiVersion: v1, kind: X, spec: " + spec + "}").Object["spec"].(map[string]any) {
-		object.Object["spec"].(map[string]any)[key] = value
-	}
+	maps.Copy(object.Object["spec"].(map[string]any), parse("{apiVersion: v1, kind: X, spec: " + spec + "}").Object["spec"].(map[string]any))
 	s.apply(object)
 	want := &v1alpha1.RetryPolicy{}
 	s.get(want, "shop")

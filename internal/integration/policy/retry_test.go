@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -149,8 +150,8 @@ func TestRetryInTheRoute(t *testing.T) {
 		t.Errorf("the other rule has retries, too: %v", rule(1))
 	}
 	w.answer()
-	c := w.policyCondition("retries", v1alpha1.ConditionReady, metav1.ConditionTrue, "Applied")
-	if c = w.policyCondition("retries", v1alpha1.ConditionAccepted, metav1.ConditionTrue, "Accepted"); !strings.Contains(c.Message, "RefusedStream") {
+	w.policyCondition("retries", v1alpha1.ConditionReady, metav1.ConditionTrue, "Applied")
+	if c := w.policyCondition("retries", v1alpha1.ConditionAccepted, metav1.ConditionTrue, "Accepted"); !strings.Contains(c.Message, "RefusedStream") {
 		t.Errorf("message %q does not say what Istio adds", c.Message)
 	}
 	w.edit(routeKind, "shop", func(spec map[string]any) {
@@ -168,6 +169,35 @@ func TestRetryInTheRoute(t *testing.T) {
 		spec := now.Object["spec"].(map[string]any)
 		return cmp.Equal(spec["rules"], route.Object["spec"].(map[string]any)["rules"]) && len(now.GetAnnotations()) == 0, now.Object
 	})
+	w.eventually("policy is gone", func() (bool, any) { return w.read(policyKind, "retries") == nil, nil })
+}
+
+// TestTheDataPlaneOfAPolicyChanges has retries move from a BackendTrafficPolicy into the route, and back.
+func TestTheDataPlaneOfAPolicyChanges(t *testing.T) {
+	w := newWorld(t, envoyGateway)
+	w.create(shopRoute)
+	w.create(policy("retries", onPay+", retries: 2, httpStatusCodes: [503], methods: All"))
+	where := func() (inRoute bool, generated int) {
+		return w.rule("pay")["retry"] != nil, len(w.generated())
+	}
+	plane := func(name string) {
+		w.edit(policyKind, "retries", func(spec map[string]any) { spec["dataPlane"] = name })
+	}
+	wait := func(what string, wantInRoute bool, wantGenerated int) {
+		w.eventually(what, func() (bool, any) {
+			inRoute, generated := where()
+			return inRoute == wantInRoute && generated == wantGenerated, fmt.Sprintf("in the route: %t, generated: %d", inRoute, generated)
+		})
+	}
+	wait("a BackendTrafficPolicy", false, 1)
+	plane("GatewayAPI")
+	wait("retry in the route", true, 0)
+	plane("EnvoyGateway")
+	wait("a BackendTrafficPolicy again", false, 1)
+	plane("Istio")
+	w.policyCondition("retries", v1alpha1.ConditionAccepted, metav1.ConditionFalse, "UnsupportedByDataPlane")
+	w.remove(policyKind, "retries")
+	wait("nothing", false, 0)
 	w.eventually("policy is gone", func() (bool, any) { return w.read(policyKind, "retries") == nil, nil })
 }
 

@@ -40,8 +40,10 @@ const (
 
 // envoyAdds is what Envoy Gateway and Istio make of a rule's retry by themselves.
 var envoyAdds = []traffic.Addition{
-	{What: "ConnectFailure"}, {What: "RefusedStream"},
-	{What: "gRPC Cancelled", MayRunTwice: true}, {What: "gRPC Unavailable", MayRunTwice: true},
+	{What: "ConnectFailure"},
+	{What: "RefusedStream"},
+	{What: "gRPC Cancelled", MayRunTwice: true},
+	{What: "gRPC Unavailable", MayRunTwice: true},
 }
 
 var (
