@@ -57,8 +57,6 @@ type seat struct {
 	refusal string
 	// told are the kinds of advice that people were told by an event.
 	told map[string]bool
-	// half is the look of stable that waits for another to be compared with, in mode AA.
-	half *telemetry.Look
 }
 
 // hearsEvidence says that the metrics of a release in this stage are looked at.

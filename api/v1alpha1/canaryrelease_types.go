@@ -679,13 +679,19 @@ type MetricCalibration struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// message says what both halves answered, how noisy that is and what a release would need.
+	// message says what both halves answered, how noisy that is, how much pods differ, and how long a release would take.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 
-	// proposedAbsolute is a tolerance that the two halves kept. Absent until enough was seen.
+	// proposedRelative is, with proposedAbsolute, the least round tolerance that covers how much pods differ, that the two
+	// halves are shown to keep, and with which an unchanged version passes all steps in half of maxDuration. Absent while
+	// too little was seen, where no tolerance would do, and of a quantile and a gauge.
+	// +optional
+	ProposedRelative Percent `json:"proposedRelative,omitempty"`
+
+	// proposedAbsolute is the absolute part of the proposal; see proposedRelative.
 	// +optional
 	ProposedAbsolute Percent `json:"proposedAbsolute,omitempty"`
 }

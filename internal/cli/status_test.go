@@ -107,8 +107,8 @@ func TestStatusScreens(t *testing.T) {
 		"compared-with-itself": {aRelease(at("Idle", "Stable", "revision "+v1+" serves", v1, v1), func(cr *v1alpha1.CanaryRelease) {
 			cr.Spec.Analysis.Mode = v1alpha1.ModeAA
 			cr.Status.Calibration = []v1alpha1.MetricCalibration{{
-				Name: "errors", ProposedAbsolute: "0.2%",
-				Message: "halves of stable: 0.12% (24/20,000) and 0.10% (21/20,500); difference +0.02 points (-0.11 to +0.16); noise 1.40; tolerate.absolute 0.2% holds for both halves",
+				Name: "errors", ProposedRelative: "15%", ProposedAbsolute: "0.2%",
+				Message: "halves of stable: 0.12% (24/20,000) and 0.10% (21/20,500); noise 1.40; pods differ by 12%; proposed: relative 15%, absolute 0.2%, with which the steps take about 21m0s",
 			}}
 		}), aTarget("v1", false)},
 	} {

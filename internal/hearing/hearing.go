@@ -13,6 +13,8 @@ import (
 type Hearing struct {
 	record record
 	state  *judge.State
+	// half is a look of stable that waits for the next one to be compared with; see HearHalves. It is not on record.
+	half *telemetry.Look
 }
 
 // record is what is kept in status besides the judge's own state.
@@ -105,6 +107,11 @@ func (h *Hearing) Hear(t Terms, look telemetry.Look, c Circumstances) error {
 	if !look.To.After(h.record.LastLook) || len(look.Metrics) != len(t.Measures) {
 		return nil
 	}
+	return h.observe(t, look, c, (*judge.State).Observe)
+}
+
+// observe hands one interval to the judge.
+func (h *Hearing) observe(t Terms, look telemetry.Look, c Circumstances, by func(*judge.State, judge.Policy, judge.Look) error) error {
 	h.record.LastLook, h.record.Step = look.To, c.Step
 	history := c.Step < 0
 	if !t.splitSeen() || c.Settling {
@@ -119,13 +126,15 @@ func (h *Hearing) Hear(t Terms, look telemetry.Look, c Circumstances) error {
 	}
 	h.admit(l.Metrics)
 	policy := t.policy(h.record.Places)
-	err := h.state.Observe(policy, l)
+	if err := by(h.state, policy, l); err != nil {
+		return err // what cannot be true is not remembered either: a count without end could not be written down
+	}
 	h.note(look, l.Metrics, history)
 	h.choose(t, look)
-	if err == nil && h.record.Proven == 0 && h.state.Conclude(policy, 1).Verdict == judge.Rollback {
+	if h.record.Proven == 0 && h.state.Conclude(policy, 1).Verdict == judge.Rollback {
 		h.record.Proven, h.record.ProvenAfter = h.record.Looks, look.To.Sub(h.record.FirstUsers)
 	}
-	return err
+	return nil
 }
 
 // note remembers since when the canary has users.

@@ -305,6 +305,28 @@ func TestWhatCannotBeComparedIsSaidAndHoldsNothingElseUp(t *testing.T) {
 	}
 }
 
+// A record with a number that JSON has no word for could never be written again: the release would stand still for good.
+func TestNonsenseIsNotRemembered(t *testing.T) {
+	terms := everyKind()
+	for name, at := range map[string]Circumstances{"history": {Step: -1}, "evidence": {Step: 0, NextShare: .5}} {
+		for _, nonsense := range []float64{math.Inf(1), math.NaN(), -1} {
+			h := New(terms, "x")
+			l := (traffic{Rand: rand.New(rand.NewPCG(10, 1))}).look(0, false)
+			for i := range l.Metrics {
+				for p := range l.Metrics[i].Stable {
+					l.Metrics[i].Stable[p].Requests = nonsense
+				}
+			}
+			if err := h.Hear(terms, l, at); err == nil {
+				t.Errorf("%s: %v requests were heard", name, nonsense)
+			}
+			if _, err := h.Text(); err != nil {
+				t.Errorf("%s: after %v requests: %v", name, nonsense, err)
+			}
+		}
+	}
+}
+
 func TestForecastSaysWhatAStepNeeds(t *testing.T) {
 	terms := everyKind()
 	terms.Policy.Metrics, terms.Measures = terms.Policy.Metrics[1:2], terms.Measures[1:2]

@@ -13,9 +13,14 @@ const (
 	mostStablePods, stableBudget = 256, 1280
 )
 
+// room is how many pods of each arm are told apart in so many comparisons.
+func room(comparisons int) (canary, stable int) {
+	return min(mostCanaryPods, canaryBudget/max(1, comparisons)), min(mostStablePods, stableBudget/max(1, comparisons))
+}
+
 // admit takes the names from pods that come when there is no room left to tell them apart.
 func (h *Hearing) admit(counted []judge.Counts) {
-	canary, stable := min(mostCanaryPods, canaryBudget/max(1, len(counted))), min(mostStablePods, stableBudget/max(1, len(counted)))
+	canary, stable := room(len(counted))
 	for i := range counted {
 		if counted[i].PodsUnknown {
 			continue

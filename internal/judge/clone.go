@@ -6,6 +6,7 @@ import "slices"
 func (s *State) Clone() *State {
 	mem := s.mem
 	mem.Canary, mem.Stable = slices.Clone(mem.Canary), slices.Clone(mem.Stable)
+	mem.Halves.Crossed = slices.Clone(mem.Halves.Crossed)
 	mem.Metrics = slices.Clone(mem.Metrics)
 	for i := range mem.Metrics {
 		mem.Metrics[i].unshare()

@@ -87,7 +87,7 @@ func (m *memory) impossible() string {
 		return "deciding metric"
 	case !m.Split.possible():
 		return "split"
-	case !m.Halves.possible():
+	case !m.Halves.possible(len(m.Metrics)):
 		return "halves"
 	}
 	for i := range m.Metrics {
@@ -180,9 +180,4 @@ func (p *podMemory) possible() bool {
 // possible reports whether sums of squares are not negative.
 func (n noise) possible() bool {
 	return n.SumD >= 0 && n.Intervals >= 0 && n.SumSquare >= 0 && n.Chi >= 0 && n.Freedom >= 0
-}
-
-// possible reports whether the split's counts can be.
-func (s *split) possible() bool {
-	return s.Wanted >= 0 && s.Wanted <= 1 && s.Canary >= 0 && s.Stable >= 0 && s.In >= 0 && s.Out >= 0 && s.Noise.possible()
 }

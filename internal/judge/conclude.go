@@ -55,7 +55,7 @@ func (s *State) conclude(p Policy, e evidenceNow) Conclusion {
 	if i := s.unseen(); i >= 0 {
 		return Conclusion{Reason: NoData, Metric: i}
 	}
-	if s.mem.Split.log() >= math.Log(shareGate) {
+	if s.mem.Split.Wrong {
 		return Conclusion{Reason: ShareNotAsWanted}
 	}
 	if e.logPromote >= logGate(p.BadPromotionRisk) && e.harm.log <= math.Log(healthGate) && s.gathersFor(e.nextShare) {

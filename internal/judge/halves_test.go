@@ -41,12 +41,28 @@ var (
 	trial      = Trial{Shares: []float64{.05, .2, .5}, CanaryPods: 2, Every: 10 * time.Second}
 )
 
+// halvesOf makes every second pod the other half.
+func halvesOf(l Look) Look {
+	for i := range l.Metrics {
+		all := l.Metrics[i].Stable
+		l.Metrics[i].Stable = nil
+		for k, pod := range all {
+			if k%2 == 0 {
+				l.Metrics[i].Stable = append(l.Metrics[i].Stable, pod)
+			} else {
+				l.Metrics[i].Canary = append(l.Metrics[i].Canary, pod)
+			}
+		}
+	}
+	return l
+}
+
 // compared is a service after so many looks.
 func compared(t *testing.T, p Policy, q *quietService, looks int) *State {
 	t.Helper()
 	s := NewState(p)
 	for range looks {
-		if err := s.ObserveHalves(p, q.look()); err != nil {
+		if err := s.ObserveHalves(p, halvesOf(q.look())); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,11 +71,13 @@ func compared(t *testing.T, p Policy, q *quietService, looks int) *State {
 
 func TestHalvesOfAnEvenService(t *testing.T) {
 	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
-	a := compared(t, p, newService(1, evenPods...), 180).AssessHalves(p, trial)
+	a := compared(t, p, newService(1, evenPods...), 400).Calibrate(p, trial)
 	m := a.Metrics[0]
 	switch {
-	case a.Looks != 180 || a.RolledBack:
-		t.Errorf("looks %d, rolled back %v", a.Looks, a.RolledBack)
+	case a.Looks != 400 || m.RolledBack || a.HarmPeak >= 20:
+		t.Errorf("looks %d, rolled back %v, peak %v", a.Looks, m.RolledBack, a.HarmPeak)
+	case !m.Shown || !strings.Contains(m.Proposed(), "proposed: relative 10%, absolute "):
+		t.Errorf("not shown: %s", m.Proposed())
 	case m.Noise > 2 || m.PodSpread > .15:
 		t.Errorf("noise %v, spread %v", m.Noise, m.PodSpread)
 	case !m.Reached || m.Relative != .1 || m.Absolute <= 0 || m.Takes > p.MaxDuration/2:
@@ -73,15 +91,15 @@ func TestHalvesOfAnEvenService(t *testing.T) {
 // TestRougherServicesNeedMore: noise and uneven pods are measured, and what is proposed grows with them.
 func TestRougherServicesNeedMore(t *testing.T) {
 	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
-	even := compared(t, p, newService(2, evenPods...), 180).AssessHalves(p, trial).Metrics[0]
+	even := compared(t, p, newService(2, evenPods...), 180).Calibrate(p, trial).Metrics[0]
 	clustered := newService(2, evenPods...)
 	clustered.cluster = 6
-	retried := compared(t, p, clustered, 180).AssessHalves(p, trial).Metrics[0]
+	retried := compared(t, p, clustered, 180).Calibrate(p, trial).Metrics[0]
 	if retried.Noise < 2*even.Noise || retried.Absolute < even.Absolute || retried.Takes+time.Second < even.Takes && retried.Absolute == even.Absolute {
 		t.Errorf("clusters: noise %v of %v, %v in %v, was %v in %v",
 			retried.Noise, even.Noise, retried.Absolute, retried.Takes, even.Absolute, even.Takes)
 	}
-	uneven := compared(t, p, newService(2, unevenPods...), 180).AssessHalves(p, trial).Metrics[0]
+	uneven := compared(t, p, newService(2, unevenPods...), 180).Calibrate(p, trial).Metrics[0]
 	if uneven.PodSpread < .5 || uneven.Relative <= even.Relative {
 		t.Errorf("uneven pods: spread %v, relative %v", uneven.PodSpread, uneven.Relative)
 	}
@@ -91,7 +109,7 @@ func TestRougherServicesNeedMore(t *testing.T) {
 // MaxDuration.
 func TestProposalsAreLivedThrough(t *testing.T) {
 	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
-	proposed := compared(t, p, newService(3, evenPods...), 360).AssessHalves(p, trial).Metrics[0]
+	proposed := compared(t, p, newService(3, evenPods...), 360).Calibrate(p, trial).Metrics[0]
 	p.Metrics[0].Relative, p.Metrics[0].Absolute = proposed.Relative, proposed.Absolute
 	const runs = 20
 	passed := 0
@@ -146,87 +164,43 @@ func unchangedPasses(t *testing.T, p Policy, seed uint64) bool {
 	return false
 }
 
-// TestFalseRollbackIsSaid: where the halves themselves differ more than the policy tolerates, that is the finding.
+// TestFalseRollbackIsSaid: where the halves themselves differ more than the policy tolerates, that is the finding, and
+// the comparison goes on.
 func TestFalseRollbackIsSaid(t *testing.T) {
 	p := oneMetric(MetricPolicy{Name: "errors", Relative: 0, Absolute: 0})
 	q := newService(4, 1, 1, 1, 1)
 	s := NewState(p)
 	for i := range 120 {
-		l := q.look()
-		for k := range l.Metrics[0].Stable {
-			if _, first := s.canary[l.Metrics[0].Stable[k].Pod]; first && i > 10 {
-				l.Metrics[0].Stable[k].Bad += 5
+		l := halvesOf(q.look())
+		for k := range l.Metrics[0].Canary {
+			if i > 10 {
+				l.Metrics[0].Canary[k].Bad += 5
 			}
 		}
 		if err := s.ObserveHalves(p, l); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a := s.AssessHalves(p, trial)
-	if !a.RolledBack || !strings.Contains(a.Detail, "would have rolled back") || a.Metrics[0].First.Requests < 100*2*100 {
-		t.Errorf("%+v", a)
+	m := s.Calibrate(p, trial).Metrics[0]
+	if !m.RolledBack || !strings.Contains(m.String(), "would have been rolled back") || m.First.Requests < 100*2*100 {
+		t.Errorf("%+v", m)
 	}
-	if a.Metrics[0].Absolute < .03 {
-		t.Errorf("the halves differ by 5 points, and %v is proposed", a.Metrics[0].Absolute)
+	if m.Absolute < .03 {
+		t.Errorf("the halves differ by 5 points, and %v is proposed", m.Absolute)
 	}
-}
-
-// TestPodsKeepTheirHalf: also over a restart, when pods come and go, and whatever their order is.
-func TestPodsKeepTheirHalf(t *testing.T) {
-	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
-	r := rand.New(rand.NewPCG(5, 5))
-	s, at, home := NewState(p), stream{now: epoch, every: 10 * time.Second}, map[string]bool{}
-	for i := range 60 {
-		present := pods("stable", 6+i/10, 100, 1)[i/10:]
-		r.Shuffle(len(present), func(a, b int) { present[a], present[b] = present[b], present[a] })
-		if err := s.ObserveHalves(p, at.next(Counts{Stable: present})); err != nil {
-			t.Fatal(err)
-		}
-		s = roundTrip(t, s)
-		for _, names := range [][]string{s.mem.Canary, s.mem.Stable} {
-			for _, name := range names {
-				first := &names[0] == &s.mem.Canary[0]
-				if was, seen := home[name]; seen && was != first {
-					t.Fatalf("pod %s changed its half", name)
-				}
-				home[name] = first
-			}
-		}
-	}
-	if n := len(s.mem.Canary) - len(s.mem.Stable); n < -1 || n > 1 {
-		t.Errorf("halves of %d and %d pods", len(s.mem.Canary), len(s.mem.Stable))
-	}
-}
-
-func roundTrip(t *testing.T, s *State) *State {
-	t.Helper()
 	text, err := s.MarshalText()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &State{}
-	if err := out.UnmarshalText(text); err != nil {
-		t.Fatal(err)
+	var again State
+	if err := again.UnmarshalText(text); err != nil || !again.Calibrate(p, trial).Metrics[0].RolledBack {
+		t.Errorf("after a restart it is forgotten: %v", err)
 	}
-	return out
 }
 
-// TestNothingToDivide: one pod, or pods that are not told apart, teach nothing, and that is said.
-func TestNothingToDivide(t *testing.T) {
+// TestNothingToCalibrate: nothing is said of what was not seen, nor for steps that make no sense.
+func TestNothingToCalibrate(t *testing.T) {
 	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
-	for name, c := range map[string]Counts{
-		"one pod":        {Stable: pods("stable", 1, 100, 1)},
-		"unknown pods":   {Stable: pods("stable", 4, 100, 1), PodsUnknown: true},
-		"nothing at all": {},
-	} {
-		s, at := NewState(p), stream{now: epoch, every: 10 * time.Second}
-		if err := s.ObserveHalves(p, at.next(c)); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if a := s.AssessHalves(p, trial); a.Looks != 0 || !strings.Contains(a.Detail, "fewer than two pods") {
-			t.Errorf("%s: %+v", name, a)
-		}
-	}
 	s, at := NewState(p), stream{now: epoch, every: 10 * time.Second}
 	history := at.next(Counts{Stable: pods("stable", 4, 100, 1)})
 	history.History = true
@@ -236,8 +210,15 @@ func TestNothingToDivide(t *testing.T) {
 	if err := s.ObserveHalves(p, at.next(Counts{Stable: pods("stable", 4, 1, 2)})); !errors.Is(err, ErrNonsense) {
 		t.Errorf("nonsense: %v", err)
 	}
-	if a := s.AssessHalves(p, Trial{Shares: []float64{.5, .2}, Every: time.Second}); a.Detail != "the steps are not ones to forecast by" {
-		t.Errorf("wrong steps: %+v", a)
+	if found := s.Calibrate(p, trial); found.Looks != 0 || len(found.Metrics) != 0 {
+		t.Errorf("of nothing: %+v", found)
+	}
+	seen := compared(t, p, newService(7, evenPods...), 2)
+	if m := seen.Calibrate(p, trial).Metrics[0]; m.Shown || !strings.Contains(m.Proposed(), "too little was seen") {
+		t.Errorf("two looks: %s", m.Proposed())
+	}
+	if found := seen.Calibrate(p, Trial{Shares: []float64{.5, .2}, Every: time.Second}); len(found.Metrics) != 0 {
+		t.Errorf("wrong steps: %+v", found)
 	}
 }
 
@@ -246,8 +227,8 @@ func TestLittleTraffic(t *testing.T) {
 	p := oneMetric(MetricPolicy{Name: "errors", Relative: .1, Absolute: .001})
 	q := newService(6, 1, 1)
 	q.perPod = .5
-	m := compared(t, p, q, 100).AssessHalves(p, trial).Metrics[0]
-	if m.Reached || !strings.Contains(m.Detail, "no tolerance up to") {
+	m := compared(t, p, q, 100).Calibrate(p, trial).Metrics[0]
+	if m.Reached || !strings.Contains(m.Proposed(), "no tolerance up to") {
 		t.Errorf("%+v", m)
 	}
 }

@@ -319,10 +319,14 @@ func TestWaitingForTheOtherArm(t *testing.T) {
 }
 
 func FuzzObserve(f *testing.F) {
-	f.Add(10.0, 1.0, 100.0, 1.0, int64(10), 0, .2, .2, uint8(0))
-	f.Add(math.NaN(), 1.0, math.Inf(1), -1.0, int64(-10), -1, math.NaN(), 7.0, uint8(255))
-	f.Add(1e15, 1e15, 1e-6, 1e-7, int64(1), 3, 1e-300, 1.0, uint8(7))
-	f.Fuzz(func(t *testing.T, nc, xc, ns, xs float64, seconds int64, step int, next, wanted float64, flags uint8) {
+	f.Add(10.0, 1.0, 100.0, 1.0, int64(10), 0, .2, .2, uint16(0))
+	f.Add(math.NaN(), 1.0, math.Inf(1), -1.0, int64(-10), -1, math.NaN(), 7.0, uint16(255))
+	f.Add(1e15, 1e15, 1e-6, 1e-7, int64(1), 3, 1e-300, 1.0, uint16(7))
+	f.Add(100.0, 50.0, 100.0, 1.0, int64(60), 1, .5, .5, uint16(256|512))
+	f.Add(100.0, 50.0, 100.0, 1.0, int64(60), 1, .5, .5, uint16(256|2|16))
+	f.Add(1e6, 1.0, 1.0, 1.0, int64(10), 0, .5, 5e-324, uint16(0))
+	f.Add(1e6, 1.0, 1.0, 1.0, int64(10), 0, .5, .1, uint16(0))
+	f.Fuzz(func(t *testing.T, nc, xc, ns, xs float64, seconds int64, step int, next, wanted float64, flags uint16) {
 		p := errorsAndLatency(2)
 		p.Metrics[0].Limit = .05
 		p.Metrics[1].LowerIsWorse = flags&1 != 0
@@ -341,6 +345,7 @@ func FuzzObserve(f *testing.F) {
 			l := Look{
 				From: from, To: from.Add(time.Duration(seconds) * time.Second), Step: step, NextShare: next,
 				WantedShare: wanted, Settling: flags&32 != 0, History: flags&64 != 0 && i == 0, Metrics: []Counts{c, other},
+				Promoting: flags&256 != 0 && (i > 1 || flags&512 != 0) && (i != 2 || flags&1024 == 0),
 			}
 			checkHostile(t, s, p, l)
 			if flags&128 != 0 && i == 1 {

@@ -65,15 +65,23 @@ func (s *State) headline(a *Assessment) string {
 	case NoData:
 		return s.whoIsMissing()
 	case ShareNotAsWanted:
-		split := &s.mem.Split
-		return fmt.Sprintf("the canary gets %s of the requests where %s is wanted: ",
-			percent(split.Canary/(split.Canary+split.Stable)), percent(split.Wanted))
+		return s.mem.Split.sentence()
 	case WithinTolerance:
 		return "within tolerance: "
 	case NotEnoughTraffic:
 		return ""
 	}
 	return ""
+}
+
+// sentence is a split that is not the wanted one, in words.
+func (s *split) sentence() string {
+	share, looksRight := s.now()
+	if looksRight {
+		return fmt.Sprintf("the canary got a share of the requests that is not the wanted one; now it gets %s where %s is wanted, for too short a time to go on: ",
+			percent(share), percent(s.Wanted))
+	}
+	return fmt.Sprintf("the canary gets %s of the requests where %s is wanted: ", percent(share), percent(s.Wanted))
 }
 
 // whoIsMissing names the arm that is not seen.

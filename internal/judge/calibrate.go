@@ -22,66 +22,59 @@ type Trial struct {
 // Proposal is what a comparison of stable's halves says about one metric.
 type Proposal struct {
 	Name string
-	// First and Second are the halves' counts.
+	// First and Second are the halves' counts; of a gauge, First has its blocks, bad where one half was worse.
 	First, Second ArmCount
+	// RolledBack says that the policy would have rolled back by this metric although nothing was released: its tolerance is
+	// too tight for this service.
+	RolledBack bool
 	// Noise is φ, how many times rougher than independent requests the traffic would be taken to be in the trial's first
 	// step: so many times as much traffic is needed.
 	Noise float64
 	// PodSpread is τ, the coefficient of variation between pods that differ for good, beyond chance.
 	PodSpread float64
 	// Relative and Absolute are the proposed tolerance, from a ladder of round numbers: the least that a release without a
-	// change passes in half of MaxDuration (one hour where that is unbounded), and that the halves do not contradict.
+	// change passes in half of MaxDuration (one hour where that is unbounded), and within which the halves are shown to be.
 	Relative, Absolute float64
-	// Takes is how long the steps of such a release would take with it, at the traffic that was seen.
-	Takes time.Duration
+	// Takes is how long the steps of such a release would take with it, at the traffic that was seen; Present, with the
+	// tolerance as it is.
+	Takes, Present time.Duration
+	// Within is what Takes was to be at most.
+	Within time.Duration
 	// Reached is false where even the greatest tolerance of the ladder takes too long or is contradicted. What is proposed is
-	// then that one.
-	Reached bool
-	Detail  string
+	// then that one. Shown is false while too little was seen for the halves to be shown to be within what is proposed.
+	Reached, Shown bool
 }
 
-// HalvesAssessment is what the comparison of stable with itself has shown so far (mode AA).
-type HalvesAssessment struct {
-	// Looks is how many looks were compared. 0: nothing is known, and Detail says why.
+// Calibration is what the comparison of stable with itself has shown so far (mode AA).
+type Calibration struct {
+	// Looks is how many looks were compared.
 	Looks int
-	// RolledBack says that the policy would have rolled back although nothing was released: its tolerances are too tight
-	// for this service.
-	RolledBack bool
 	// HarmPeak is the greatest combined evidence of harm so far; it would have proven harm at 1/FalseRollbackRisk.
 	HarmPeak float64
-	Metrics  []Proposal
-	Detail   string
+	// Metrics are in the order of the policy; none before the first look, nor for a trial that makes no sense.
+	Metrics []Proposal
 }
 
-// The ladders of round tolerances.
+// The ladders of round tolerances; a share is at most 100 %.
 var (
-	relativeLadder = []float64{.1, .15, .2, .25, .3, .4, .5, .75, 1, 1.5, 2}
+	relativeLadder = []float64{.1, .15, .2, .25, .3, .4, .5, .75, 1}
 	absoluteLadder = []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .03, .05}
 )
 
-// AssessHalves says how noisy the service is and which tolerances a release like the trial could live with. It changes
+// Calibrate says how noisy the service is and which tolerances a release like the trial could live with. It changes
 // nothing.
-func (s *State) AssessHalves(p Policy, t Trial) HalvesAssessment {
+func (s *State) Calibrate(p Policy, t Trial) Calibration {
 	h := s.mem.Halves
-	a := HalvesAssessment{Looks: h.Looks, RolledBack: h.Crossed, HarmPeak: plain(h.Peak)}
-	switch {
-	case p.Validate() != nil || len(p.Metrics) != len(s.mem.Metrics):
-		return HalvesAssessment{Detail: "the policy is not one to judge by"}
-	case t.wrong():
-		return HalvesAssessment{Detail: "the steps are not ones to forecast by"}
-	case h.Unsplit:
-		a.Detail = "stable has fewer than two pods that are told apart, so there are no halves to compare"
-	}
-	if h.Looks == 0 {
-		return a
+	out := Calibration{Looks: h.Looks, HarmPeak: plain(h.Peak)}
+	if h.Looks == 0 || t.wrong() || p.Validate() != nil || len(p.Metrics) != len(s.mem.Metrics) {
+		return out
 	}
 	for i := range p.Metrics {
-		a.Metrics = append(a.Metrics, s.propose(p, i, t))
+		one := s.propose(p, i, t)
+		one.RolledBack = slices.Contains(h.Crossed, i)
+		out.Metrics = append(out.Metrics, one)
 	}
-	if a.Detail == "" {
-		a.Detail = a.sentence(p)
-	}
-	return a
+	return out
 }
 
 // wrong reports whether the trial makes no sense.
@@ -90,9 +83,12 @@ func (t Trial) wrong() bool {
 	return len(t.Shares) == 0 || slices.ContainsFunc(t.Shares, bad) || !slices.IsSorted(t.Shares) || t.Every <= 0 || t.CanaryPods < 0
 }
 
-// propose finds one metric's tolerance.
+// propose finds one metric's tolerance. The blocks of a gauge have their tolerance in them: nothing is proposed of it.
 func (s *State) propose(p Policy, i int, t Trial) Proposal {
 	m, mp := &s.mem.Metrics[i], p.Metrics[i]
+	if mp.Signs {
+		return Proposal{Name: mp.Name, First: ArmCount{Requests: m.Signs.Worse + m.Signs.NotWorse, Bad: m.Signs.Worse}}
+	}
 	service := s.serviceOf(m)
 	out := Proposal{
 		Name:      mp.Name,
@@ -100,44 +96,55 @@ func (s *State) propose(p Policy, i int, t Trial) Proposal {
 		Second:    ArmCount{Requests: m.Step.Stable.N, Bad: m.Step.Stable.X},
 		PodSpread: service.podSpread,
 		Noise:     service.noise(t, t.Shares[0]),
+		Present:   service.takes(p, &mp, t),
+		Within:    p.MaxDuration / 2,
+	}
+	if out.Within == 0 {
+		out.Within = time.Hour
 	}
 	out.Relative, out.Reached = service.relative(&mp, t)
 	mp.Relative = out.Relative
-	within, fits := p.MaxDuration/2, false
-	if within == 0 {
-		within = time.Hour
-	}
+	fits := false
 	for _, absolute := range absoluteLadder {
 		mp.Absolute, out.Absolute = absolute, absolute
 		out.Takes = service.takes(p, &mp, t)
-		if fits = out.Takes <= within && !m.contradicts(&mp); fits {
+		fits, out.Shown = out.Takes <= out.Within && !m.contradict(&mp), m.show(&mp, p.BadPromotionRisk)
+		if fits && (out.Shown || service.seen < out.Within) { // a wider one would be shown earlier, and be wider than needed
 			break
 		}
 	}
 	out.Reached = out.Reached && fits
-	out.Detail = out.sentence(within)
 	return out
 }
 
-// contradicts reports whether the halves speak against a tolerance, one way or the other.
-func (m *metricMemory) contradicts(mp *MetricPolicy) bool {
+// contradict reports whether the halves speak against a tolerance, one way or the other.
+func (m *metricMemory) contradict(mp *MetricPolicy) bool {
+	first, second := m.views()
+	most := math.Log(healthGate)
+	return first.log(harmGrid, mp.margin(mp.Absolute)) > most || second.log(harmGrid, mp.margin(mp.Absolute)) > most
+}
+
+// show reports whether the halves are shown to be within a tolerance, both ways.
+func (m *metricMemory) show(mp *MetricPolicy, risk float64) bool {
+	first, second := m.views()
+	least := logGate(risk)
+	return first.log(promoteGrid, mp.margin(mp.Absolute)) >= least && second.log(promoteGrid, mp.margin(mp.Absolute)) >= least
+}
+
+// views are the halves as one interval, and the other way round.
+func (m *metricMemory) views() (first, second snapshot) {
 	c := m.StepWarm.counts()
-	if c.nc <= 0 || c.ns <= 0 {
-		return false
+	view := func(c counts) snapshot {
+		return snapshot{counts: c, baseline: tally{N: c.ns, X: c.xs}.rate(), noise: max(1, m.Phi)}
 	}
-	for _, way := range []counts{c, c.swapped()} {
-		view := snapshot{counts: way, baseline: tally{N: way.ns, X: way.xs}.rate(), noise: max(1, m.Phi)}
-		if view.log(harmGrid, mp.margin(mp.Absolute)) > math.Log(healthGate) {
-			return true
-		}
-	}
-	return false
+	return view(c), view(c.swapped())
 }
 
 // service is what the halves have shown of the service itself.
 type service struct {
 	memory    *metricMemory
 	all       tally
+	seen      time.Duration
 	perSecond float64
 	pods      float64 // that serve now
 	podSpread float64
@@ -147,8 +154,8 @@ type service struct {
 func (s *State) serviceOf(m *metricMemory) service {
 	v := service{memory: m, all: m.Step.Canary}
 	v.all.add(m.Step.Stable)
-	seconds := time.Duration(s.mem.Last - s.mem.Start).Seconds()
-	v.perSecond = v.all.N / max(1, seconds)
+	v.seen = time.Duration(s.mem.Last - s.mem.Start)
+	v.perSecond = v.all.N / max(1, v.seen.Seconds())
 	var sums lasting
 	for _, half := range [][]podMemory{m.CanaryPods, m.StablePods} {
 		for i := range half {
@@ -212,24 +219,25 @@ func (v service) takes(p Policy, mp *MetricPolicy, t Trial) time.Duration {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second)
 }
 
-// sentence says what the policy would have done.
-func (a *HalvesAssessment) sentence(p Policy) string {
-	if a.RolledBack {
-		return fmt.Sprintf("the policy would have rolled back although nothing was released: harm evidence between stable's halves came to %s of %s in %d looks",
-			number(a.HarmPeak), number(1/p.FalseRollbackRisk), a.Looks)
+// String is the metric's part in words.
+func (o Proposal) String() string {
+	seen := fmt.Sprintf("halves of stable: %s and %s; noise %s; pods differ by %.0f%%",
+		o.First.words(), o.Second.words(), strconv.FormatFloat(min(o.Noise, 1e6), 'f', 2, 64), 100*o.PodSpread)
+	if o.RolledBack {
+		seen += "; by the tolerance as it is, a healthy release would have been rolled back"
 	}
-	return fmt.Sprintf("harm evidence between stable's halves came to %s of %s in %d looks",
-		number(a.HarmPeak), number(1/p.FalseRollbackRisk), a.Looks)
+	return seen
 }
 
-// sentence is the metric's part in words.
-func (o *Proposal) sentence(within time.Duration) string {
-	seen := fmt.Sprintf("halves %s and %s; noise %s; pods differ by %.0f%%",
-		o.First.words(), o.Second.words(), strconv.FormatFloat(o.Noise, 'f', 1, 64), 100*o.PodSpread)
-	if !o.Reached {
-		return seen + fmt.Sprintf("; no tolerance up to relative %s, absolute %s lets an unchanged version through within %s at this traffic",
-			shortPercent(o.Relative), shortPercent(o.Absolute), within)
+// Proposed is the proposal in words.
+func (o Proposal) Proposed() string {
+	switch {
+	case o.Reached && o.Shown:
+		return fmt.Sprintf("proposed: relative %s, absolute %s, with which the steps take about %s",
+			shortPercent(o.Relative), shortPercent(o.Absolute), max(o.Takes, time.Second))
+	case o.Reached:
+		return "too little was seen yet to propose a tolerance"
 	}
-	return seen + fmt.Sprintf("; proposed: relative %s, absolute %s, with which the steps take about %s",
-		shortPercent(o.Relative), shortPercent(o.Absolute), max(o.Takes, time.Second))
+	return fmt.Sprintf("no tolerance up to relative %s, absolute %s is sure to let an unchanged version through within %s at this traffic",
+		shortPercent(o.Relative), shortPercent(o.Absolute), o.Within)
 }
