@@ -217,7 +217,8 @@ func (p planner) carries(ctx context.Context, key targetKey) (bool, error) {
 	return false, nil
 }
 
-// named is the data plane that the oldest of those that name one names.
+// named is the data plane that the oldest of those that name one names. A target that is only being left is left by the one
+// that it was served by.
 func (t *targetPlan) named() v1alpha1.DataPlane {
 	plane, by := v1alpha1.DataPlaneAuto, client.Object(nil)
 	consider := func(o client.Object, named v1alpha1.DataPlane) {
@@ -226,15 +227,24 @@ func (t *targetPlan) named() v1alpha1.DataPlane {
 		}
 		plane, by = named, o
 	}
+	onlyLeft := len(t.policies) == 0
 	for _, s := range t.splits {
-		for _, ref := range slices.Concat(s.Spec.RouteRefs, leavingRefs(s)) {
+		for _, ref := range s.Spec.RouteRefs {
 			if splitTarget(s, ref) == t.key {
+				onlyLeft = false
 				consider(s, ref.DataPlane)
 			}
 		}
 	}
 	for _, policy := range t.policies {
 		consider(policy, policy.Spec.DataPlane)
+	}
+	for _, s := range t.splits {
+		for _, ref := range leavingRefs(s) {
+			if onlyLeft && splitTarget(s, ref) == t.key {
+				consider(s, ref.DataPlane)
+			}
+		}
 	}
 	return plane
 }

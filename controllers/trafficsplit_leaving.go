@@ -120,7 +120,7 @@ func nextLeaving(f splitFacts, run v1alpha1.SplitRun, verdicts []traffic.Verdict
 		switch {
 		case at < 0 && changed && !coarse([]splitRoute{r}):
 			out = append(out, v1alpha1.LeavingRoute{
-				Kind: r.key.kind.Kind, Name: r.key.Name, SectionName: r.ref.SectionName, DataPlane: r.router.DataPlane(),
+				Kind: r.key.kind.Kind, Name: r.key.Name, SectionName: r.ref.SectionName, DataPlane: r.ref.DataPlane,
 				Since: &metav1.MicroTime{Time: f.now},
 			})
 		case at >= 0 && verdicts[i].State != traffic.True && f.now.Sub(leavingSince(run.Leaving[at])) < splitReleaseLimit:

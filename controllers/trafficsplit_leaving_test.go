@@ -146,3 +146,24 @@ func TestFormerRefFindsTheTarget(t *testing.T) {
 		}
 	}
 }
+
+// A route that has only to settle is not what the others wait for.
+func TestTheRouteThatIsWaitedForIsNamed(t *testing.T) {
+	yes := traffic.Verdict{State: traffic.True, Good: true}
+	settling := traffic.Verdict{State: traffic.Unknown, Cause: traffic.Settling, Good: true}
+	pending := traffic.Verdict{State: traffic.Unknown, Cause: traffic.DataPlanePending}
+	for name, tc := range map[string]struct {
+		verdicts []traffic.Verdict
+		want     int
+	}{
+		"nothing is waited for":             {verdicts: []traffic.Verdict{yes, yes}, want: -1},
+		"all settle: the first of them":     {verdicts: []traffic.Verdict{yes, settling, settling}, want: 1},
+		"one has not answered, one settles": {verdicts: []traffic.Verdict{settling, pending}, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := waitedFor(tc.verdicts); got != tc.want {
+				t.Errorf("waited for %d, want %d", got, tc.want)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -118,11 +119,8 @@ func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
 		c.Reason, c.Message = reasonNotStarted, "nothing was written: see Accepted"
 		return c
 	}
-	for i, v := range in.verdicts {
-		if v.State == traffic.True {
-			continue
-		}
-		route := f.all()[i]
+	if i := waitedFor(in.verdicts); i >= 0 {
+		route, v := f.all()[i], in.verdicts[i]
 		c.Reason, c.Message = string(v.Cause), fmt.Sprintf("%s: %s", route.key, v.Message)
 		if v.State == traffic.Unknown {
 			c.Status = metav1.ConditionUnknown
@@ -138,6 +136,15 @@ func appliedCondition(f splitFacts, in statusInput) metav1.Condition {
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, reasonApplied, "every route carries "+sharesText(in.run.Backends)
 	return c
+}
+
+// waitedFor is the route that is said to be waited for, or -1: one that only settles does so until all the others are good,
+// and is not what keeps them.
+func waitedFor(verdicts []traffic.Verdict) int {
+	if at := slices.IndexFunc(verdicts, func(v traffic.Verdict) bool { return v.State != traffic.True && !v.Good }); at >= 0 {
+		return at
+	}
+	return slices.IndexFunc(verdicts, func(v traffic.Verdict) bool { return v.State != traffic.True })
 }
 
 func contestedMessage(key targetKey, by string) string {

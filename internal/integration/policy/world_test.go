@@ -172,7 +172,7 @@ func (w world) eventually(what string, condition func() (bool, any)) {
 	}
 }
 
-// answer writes what a data plane would say of a route and of policies: everything accepted at the newest generation.
+// answer writes what a data plane would say of routes and of policies: everything accepted at the newest generation.
 func (w world) answer() {
 	w.t.Helper()
 	condition := func(kind string, generation int64) any {
@@ -182,13 +182,19 @@ func (w world) answer() {
 	}
 	gateway := map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"}
 	w.eventually("answer as data plane", func() (bool, any) {
-		route := w.read(routeKind, "shop")
-		route.Object["status"] = map[string]any{"parents": []any{map[string]any{
-			"parentRef": gateway, "controllerName": w.controller,
-			"conditions": []any{condition("Accepted", route.GetGeneration()), condition("ResolvedRefs", route.GetGeneration())},
-		}}}
-		if err := server.Status().Update(w.t.Context(), route); err != nil {
+		var routes unstructured.UnstructuredList
+		routes.SetGroupVersionKind(routeKind)
+		if err := server.List(w.t.Context(), &routes, client.InNamespace(w.namespace)); err != nil {
 			return false, err
+		}
+		for _, route := range routes.Items {
+			route.Object["status"] = map[string]any{"parents": []any{map[string]any{
+				"parentRef": gateway, "controllerName": w.controller,
+				"conditions": []any{condition("Accepted", route.GetGeneration()), condition("ResolvedRefs", route.GetGeneration())},
+			}}}
+			if err := server.Status().Update(w.t.Context(), &route); err != nil {
+				return false, err
+			}
 		}
 		for _, policy := range w.generated() {
 			policy.Object["status"] = map[string]any{"ancestors": []any{map[string]any{
