@@ -31,7 +31,7 @@ func TestOperationsPageHasEveryReason(t *testing.T) {
 	for file, all := range map[string]bool{
 		"api/v1alpha1/conditions.go": false, "controllers/reasons_traffic.go": false, "controllers/canary_status.go": false,
 		"internal/workload/preflight.go": false,
-		"internal/traffic/traffic.go":    true,
+		"internal/traffic/verdict.go":    true,
 	} {
 		found := 0
 		for name, value := range constants(t, file) {

@@ -134,7 +134,7 @@ func (s shop) wouldResume() bool {
 // reinstall brings back what a test has removed. The context of a test is done when its cleanups run.
 func reinstall(t *testing.T) {
 	t.Cleanup(func() {
-		crds := envtest.CRDInstallOptions{Paths: []string{filepath.Join(root, "config", "crd")}}
+		crds := envtest.CRDInstallOptions{Paths: []string{filepath.Join(root, "config", "crd", "slipway.dev_canaryreleases.yaml"), filepath.Join(root, "config", "crd", "slipway.dev_trafficsplits.yaml")}}
 		if _, err := envtest.InstallCRDs(server.config, crds); err != nil {
 			t.Errorf("install the CRDs again: %v", err)
 		}

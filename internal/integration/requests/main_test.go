@@ -69,7 +69,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	server.env = &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd"), gatewayAPI},
+		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd", "slipway.dev_canaryreleases.yaml"), filepath.Join(root, "config", "crd", "slipway.dev_trafficsplits.yaml"), gatewayAPI},
 		ErrorIfCRDPathMissing: true,
 	}
 	if server.config, err = server.env.Start(); err != nil {

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -76,16 +77,15 @@ func waitForGuard(ctx context.Context) error {
 	if err := operator.Create(ctx, route); err != nil {
 		return fmt.Errorf("create route to probe the guard: %w", err)
 	}
+	var refused error // the policy is known before the types that it is about are
 	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		plain := route.DeepCopy()
 		plain.SetAnnotations(nil)
-		if err := person.Update(ctx, plain, client.DryRunAll); err != nil {
-			return false, err
-		}
-		return plain.GetAnnotations()[v1alpha1.SplitAnnotation] != "", nil
+		refused = person.Update(ctx, plain, client.DryRunAll)
+		return refused == nil && plain.GetAnnotations()[v1alpha1.SplitAnnotation] != "", nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for the guard to be enforced: %w", err)
+		return fmt.Errorf("wait for the guard to be enforced: %w", errors.Join(err, refused))
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func TestOperatorHasNoOtherRights(t *testing.T) {
 		"write Namespaces":             {Verb: "patch", Resource: "namespaces"},
 		"list Nodes":                   {Verb: "list", Resource: "nodes"},
 		"write Pods":                   {Verb: "create", Resource: "pods"},
-		"delete Pods":                  {Verb: "delete", Resource: "pods"},
+		"delete Pods by the dozen":     {Verb: "deletecollection", Resource: "pods"},
 		"run things in Pods":           {Verb: "create", Resource: "pods", Subresource: "exec"},
 		"make tokens":                  {Verb: "create", Resource: "serviceaccounts", Subresource: "token"},
 		"act as others":                {Verb: "impersonate", Resource: "users"},
