@@ -16,7 +16,6 @@ import (
 var operators = []scenario{
 	{"operator-killed", operatorKilled},
 	{"leader-killed", leaderKilled},
-	{"broken-glass-and-uninstalled", brokenGlassAndUninstalled},
 }
 
 // The operator dies in every stage of a good release, of a bad one, and of the way back from a promotion. Each goes on
