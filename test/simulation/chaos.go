@@ -89,7 +89,7 @@ func chaos(seed uint64, also ...func(w *world)) *world {
 func (w *world) checkQuiet() {
 	w.run(15 * time.Second)
 	n := 0
-	for range 4 {
+	for range 2 {
 		before := w.watcher.writes
 		w.run(90 * time.Second)
 		if n = w.watcher.writes - before; n == 0 || !w.settled() {
@@ -192,7 +192,7 @@ func (w *world) unsettled() string {
 		}
 		return w.leftOver(0)
 	}
-	if how := w.rollout.behave(versionOf(d.Spec.Template)); run.Stage == release.LettingThrough && (how.never || how.crashes) {
+	if how := w.rollout.behave(versionOf(d.Spec.Template)); run.Stage == release.LettingThrough && (how.never || how.crashes) && !workload.RolledOut(d) {
 		return w.leftOver(0) // what was let through and never gets ready stands as Kubernetes leaves it, until somebody acts
 	}
 	return "stage " + string(run.Stage) + ": " + toldRelease(cr)
